@@ -1,0 +1,65 @@
+using System.ComponentModel;
+using System.ComponentModel.DataAnnotations;
+
+namespace IoT.Modules.Gateway;
+
+/// <summary>Protocols and ingest. Section <c>Gateway</c>.</summary>
+public sealed class GatewayOptions
+{
+    public const string Section = "Gateway";
+
+    /// <summary>Bytes. Default 1 MiB, 1 KiB to 64 MiB.</summary>
+    [Description("largest HTTP body that holds a single reading, in bytes, after decompression")]
+    [Range(1024, 64 * 1024 * 1024, ErrorMessage = "bytes, 1024 to 67108864")]
+    public int MaxReadingBytes { get; set; } = 1024 * 1024;
+
+    /// <summary>Bytes. Default 16 MiB, 1 KiB to 256 MiB.</summary>
+    [Description("largest HTTP body that holds an array or NDJSON, in bytes, after decompression")]
+    [Range(1024, 256 * 1024 * 1024, ErrorMessage = "bytes, 1024 to 268435456")]
+    public int MaxBatchBytes { get; set; } = 16 * 1024 * 1024;
+
+    /// <summary>Readings. Default 10,000, 1 to 1,000,000.</summary>
+    [Description("most readings in one JSON array, over HTTP and MQTT")]
+    [Range(1, 1_000_000, ErrorMessage = "readings, 1 to 1000000")]
+    public int MaxBatchReadings { get; set; } = 10_000;
+
+    /// <summary>Readings in one write to PostgreSQL. Default 5,000, 1 to 100,000.</summary>
+    [Description("most readings in one write to PostgreSQL")]
+    [Range(1, 100_000, ErrorMessage = "readings, 1 to 100000")]
+    public int WriteBatchReadings { get; set; } = 5_000;
+
+    /// <summary>Bytes of readings that wait for their commit. Default 64 MiB, 1 MiB to 4 GiB.</summary>
+    [Description("most bytes of readings that wait for their commit; over it HTTP answers 503 and MQTT connections are read no further")]
+    [Range(1024 * 1024, int.MaxValue, ErrorMessage = "bytes, 1048576 to 2147483647")]
+    public int MaxQueuedBytes { get; set; } = 64 * 1024 * 1024;
+
+    /// <summary>Requests. Default 256, 1 to 100,000.</summary>
+    [Description("most HTTP requests that bring readings in at once; four times as many may wait, more are answered 503")]
+    [Range(1, 100_000, ErrorMessage = "requests, 1 to 100000")]
+    public int MaxConcurrentRequests { get; set; } = 256;
+
+    /// <summary>Seconds. Default 30, 1 to 600.</summary>
+    [Description("how long an HTTP request waits for its commit, in seconds, before it is answered 503")]
+    [Range(1, 600, ErrorMessage = "seconds, 1 to 600")]
+    public int CommitTimeoutSeconds { get; set; } = 30;
+
+    /// <summary>Bytes. Default 1 MiB, 1 KiB to 256 MiB.</summary>
+    [Description("largest MQTT packet, in bytes")]
+    [Range(1024, 256 * 1024 * 1024, ErrorMessage = "bytes, 1024 to 268435456")]
+    public int MqttMaxPacketBytes { get; set; } = 1024 * 1024;
+
+    /// <summary>Publishes. Default 1,000, 1 to 65,535.</summary>
+    [Description("most publishes of one MQTT connection that wait for their acknowledgement; over it the connection is read no further")]
+    [Range(1, 65_535, ErrorMessage = "publishes, 1 to 65535")]
+    public int MqttMaxInFlight { get; set; } = 1_000;
+
+    /// <summary>Days. Default 1826 (five years), 1 to 36,500.</summary>
+    [Description("oldest timestamp that is accepted, in days before now")]
+    [Range(1, 36_500, ErrorMessage = "days, 1 to 36500")]
+    public int MaxReadingAgeDays { get; set; } = 1_826;
+
+    /// <summary>Hours. Default 24, 0 to 720.</summary>
+    [Description("newest timestamp that is accepted, in hours after now")]
+    [Range(0, 720, ErrorMessage = "hours, 0 to 720")]
+    public int MaxReadingAheadHours { get; set; } = 24;
+}

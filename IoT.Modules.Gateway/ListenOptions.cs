@@ -1,0 +1,30 @@
+using System.ComponentModel;
+using System.ComponentModel.DataAnnotations;
+
+namespace IoT.Modules.Gateway;
+
+/// <summary>Where the host listens. Section <c>Listen</c>.</summary>
+public sealed class ListenOptions
+{
+    public const string Section = "Listen";
+
+    private const string PortRule = "a port, 0 to 65535; 0 turns the listener off";
+
+    /// <summary>An IPv4 or IPv6 address, or <c>localhost</c>. Default 127.0.0.1.</summary>
+    [Description("address of every listener (`0.0.0.0` in the container)")]
+    [Required(ErrorMessage = AddressRule)]
+    [RegularExpression("^(localhost|[0-9.]+|[0-9A-Fa-f:.]+(%\\w+)?)$", ErrorMessage = AddressRule)]
+    public string Address { get; set; } = "127.0.0.1";
+
+    private const string AddressRule = "an IPv4 or IPv6 address, or localhost";
+
+    /// <summary>0 to 65535. Default 8080.</summary>
+    [Description("HTTP port: API and page; 0 turns it off")]
+    [Range(0, 65535, ErrorMessage = PortRule)]
+    public int Http { get; set; } = 8080;
+
+    /// <summary>0 to 65535. Default 1883.</summary>
+    [Description("MQTT port; 0 turns it off")]
+    [Range(0, 65535, ErrorMessage = PortRule)]
+    public int Mqtt { get; set; } = 1883;
+}

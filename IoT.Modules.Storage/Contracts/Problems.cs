@@ -1,0 +1,74 @@
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
+
+namespace IoT.Modules.Storage.Contracts;
+
+/// <summary>Failures as RFC 9457 problem details: the one mapping from <see cref="FailureKind"/> to HTTP.</summary>
+public static class Problems
+{
+    /// <summary>Seconds that a busy or unavailable answer asks the caller to wait.</summary>
+    public const int RetryAfterSeconds = 2;
+
+    public static int StatusOf(FailureKind kind) => kind switch
+    {
+        FailureKind.Invalid => StatusCodes.Status400BadRequest,
+        FailureKind.Forbidden => StatusCodes.Status403Forbidden,
+        FailureKind.NotFound => StatusCodes.Status404NotFound,
+        FailureKind.Conflict => StatusCodes.Status409Conflict,
+        FailureKind.TooLarge => StatusCodes.Status413PayloadTooLarge,
+        FailureKind.Busy or FailureKind.Unavailable => StatusCodes.Status503ServiceUnavailable,
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
+    };
+
+    /// <summary>The stable <c>type</c> of a failure, <c>urn:iot:problem:</c> and the kind in kebab case.</summary>
+    public static string TypeOf(FailureKind kind) => kind switch
+    {
+        FailureKind.Invalid => "urn:iot:problem:invalid",
+        FailureKind.Forbidden => "urn:iot:problem:forbidden",
+        FailureKind.NotFound => "urn:iot:problem:not-found",
+        FailureKind.Conflict => "urn:iot:problem:conflict",
+        FailureKind.TooLarge => "urn:iot:problem:too-large",
+        FailureKind.Busy => "urn:iot:problem:busy",
+        FailureKind.Unavailable => "urn:iot:problem:unavailable",
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
+    };
+
+    /// <summary>The failure as a result; <paramref name="extensions"/> are further members of the problem object.</summary>
+    public static IResult ToResult(this Failure failure, IReadOnlyDictionary<string, object?>? extensions = null)
+    {
+        var problem = new ProblemDetails
+        {
+            Status = StatusOf(failure.Kind),
+            Type = TypeOf(failure.Kind),
+            Title = TitleOf(failure.Kind),
+            Detail = failure.Detail,
+        };
+        if (failure.Errors is not null)
+            problem.Extensions["errors"] = failure.Errors;
+        foreach (var (name, value) in extensions ?? new Dictionary<string, object?>())
+            problem.Extensions[name] = value;
+        return new ProblemResult(problem, failure.Kind is FailureKind.Busy or FailureKind.Unavailable);
+    }
+
+    private static string TitleOf(FailureKind kind) => kind switch
+    {
+        FailureKind.Invalid => "The request is not valid",
+        FailureKind.Forbidden => "Not allowed",
+        FailureKind.NotFound => "Not found",
+        FailureKind.Conflict => "Conflict",
+        FailureKind.TooLarge => "Too large",
+        FailureKind.Busy => "Too busy",
+        FailureKind.Unavailable => "Not available now",
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
+    };
+
+    private sealed class ProblemResult(ProblemDetails problem, bool retryable) : IResult
+    {
+        public Task ExecuteAsync(HttpContext httpContext)
+        {
+            if (retryable)
+                httpContext.Response.Headers.RetryAfter = RetryAfterSeconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
+            return Results.Problem(problem).ExecuteAsync(httpContext);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+using System.ComponentModel;
+using System.ComponentModel.DataAnnotations;
+
+namespace IoT.Modules.Storage;
+
+/// <summary>The database. Section <c>Storage</c>; its connection strings are in <c>ConnectionStrings</c>.</summary>
+public sealed class StorageOptions
+{
+    public const string Section = "Storage";
+
+    /// <summary>Months. Default 3, 1 to 24.</summary>
+    [Description("how many monthly partitions are made ahead of time")]
+    [Range(1, 24, ErrorMessage = "months, 1 to 24")]
+    public int PartitionsAhead { get; set; } = 3;
+
+    /// <summary>Connections. Default 8, 2 to 1,000.</summary>
+    [Description("connections in the write pool")]
+    [Range(2, 1_000, ErrorMessage = "connections, 2 to 1000")]
+    public int WritePoolSize { get; set; } = 8;
+
+    /// <summary>Connections. Default 16, 2 to 1,000.</summary>
+    [Description("connections in the read pool")]
+    [Range(2, 1_000, ErrorMessage = "connections, 2 to 1000")]
+    public int ReadPoolSize { get; set; } = 16;
+
+    /// <summary>Requests. Default 12, 1 to 1,000.</summary>
+    [Description("most requests that read from the database at once; 64 times as many may wait, more are answered 503")]
+    [Range(1, 1_000, ErrorMessage = "requests, 1 to 1000")]
+    public int MaxConcurrentQueries { get; set; } = 12;
+
+    /// <summary>Seconds. Default 30, 1 to 3,600.</summary>
+    [Description("longest time one query may take, in seconds")]
+    [Range(1, 3_600, ErrorMessage = "seconds, 1 to 3600")]
+    public int QueryTimeoutSeconds { get; set; } = 30;
+
+    /// <summary>A folder. Default: searched on PATH and under /usr/lib/postgresql.</summary>
+    [Description("folder with PostgreSQL's server programs, for the private cluster; default: PATH, then `/usr/lib/postgresql/*/bin`")]
+    public string? PostgresBinaries { get; set; }
+}
