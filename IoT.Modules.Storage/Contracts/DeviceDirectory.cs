@@ -32,6 +32,9 @@ public sealed class DeviceEntry
         get => Volatile.Read(ref _lastSeenTicks) is var ticks and > 0 ? new DateTime(ticks, DateTimeKind.Utc) : null;
         internal set => Volatile.Write(ref _lastSeenTicks, value?.Ticks ?? 0);
     }
+
+    /// <summary>What of <see cref="LastSeen"/> stands in the database; only the flusher writes it.</summary>
+    internal DateTime? PersistedLastSeen { get; set; }
 }
 
 /// <summary>
@@ -80,6 +83,18 @@ public sealed class DeviceDirectory
         device.TokenHash = tokenHash;
         if (tokenHash is not null)
             _byTokenHash[Convert.ToHexString(tokenHash)] = device;
+    }
+
+    /// <summary>
+    /// Lets a device in by a token before it has a row; it is registered, with the token, on its first reading.
+    /// For the device that the start-up message names in its sample commands.
+    /// </summary>
+    public DeviceEntry Provision(string deviceId, string token)
+    {
+        var device = FindOrAdd(deviceId);
+        if (!device.IsRegistered && device.TokenHash is null)
+            SetToken(device, HashOf(token));
+        return device;
     }
 
     internal void Remove(DeviceEntry device)

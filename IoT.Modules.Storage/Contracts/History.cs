@@ -1,0 +1,53 @@
+using System.Buffers.Text;
+using System.Globalization;
+using System.Text;
+using MediatR;
+
+namespace IoT.Modules.Storage.Contracts;
+
+/// <summary>A stored reading.</summary>
+/// <param name="Timestamp">UTC.</param>
+/// <param name="Payload">One JSON object, as text.</param>
+public sealed record StoredReading(long Id, string DeviceId, DateTime Timestamp, string DataType, string Payload, string Status);
+
+/// <summary>A place in a device's history: everything strictly older (or as old, with a smaller id) comes after it.</summary>
+public readonly record struct HistoryCursor(DateTime Timestamp, long Id)
+{
+    public override string ToString() =>
+        Base64Url.EncodeToString(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"{Timestamp.Ticks}.{Id}")));
+
+    public static bool TryParse(string text, out HistoryCursor cursor)
+    {
+        cursor = default;
+        if (text.Length > 64 || !Base64Url.IsValid(text))
+            return false;
+        var parts = Encoding.ASCII.GetString(Base64Url.DecodeFromChars(text)).Split('.');
+        if (parts.Length != 2
+            || !long.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var ticks) || ticks > DateTime.MaxValue.Ticks
+            || !long.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out var id))
+            return false;
+        cursor = new HistoryCursor(new DateTime(ticks, DateTimeKind.Utc), id);
+        return true;
+    }
+}
+
+/// <summary>
+/// A device's readings, newest first (by timestamp, then id), from <paramref name="From"/> (included) to <paramref name="To"/>
+/// (excluded). Readings that arrive while one pages are newer than the cursor or in their place; none is seen twice.
+/// Fails as not found for a device that isn't registered.
+/// </summary>
+/// <param name="Limit">Readings at most; the caller bounds it.</param>
+public sealed record GetHistory(string DeviceId, DateTime? From, DateTime? To, string? DataType, HistoryCursor? After, int Limit)
+    : IRequest<Outcome<HistoryPage>>, ILimited
+{
+    public static RequestGate Gate => RequestGate.Query;
+}
+
+/// <summary>One page of history; <paramref name="Next"/> is null on the last one.</summary>
+public sealed record HistoryPage(IReadOnlyList<StoredReading> Items, HistoryCursor? Next);
+
+/// <summary>The newest reading of each data_type of a device, by data_type.</summary>
+public sealed record GetLatest(string DeviceId) : IRequest<Outcome<Page<StoredReading>>>, ILimited
+{
+    public static RequestGate Gate => RequestGate.Query;
+}

@@ -1,0 +1,64 @@
+using System.Data.Common;
+using Npgsql;
+
+namespace IoT.Modules.Storage.Database;
+
+/// <summary>The pools. They exist once <see cref="StorageStartup"/> knows where PostgreSQL is, and are ready once its schema is.</summary>
+internal sealed class PostgresPools(StorageOptions options) : IAsyncDisposable
+{
+    private NpgsqlDataSource? _write;
+    private NpgsqlDataSource? _read;
+
+    /// <summary>Ingest, changes and migrations.</summary>
+    public NpgsqlDataSource Write => _write ?? throw new DatabaseUnavailableException();
+
+    /// <summary>Queries: a pool of their own, so that they can't starve ingest; on the replica when one is configured.</summary>
+    public NpgsqlDataSource Read => IsReady ? _read! : throw new DatabaseUnavailableException();
+
+    /// <summary>True once the schema is in place and the directories are loaded.</summary>
+    public bool IsReady { get; private set; }
+
+    /// <summary>Host and port, or the socket, for messages; never the password.</summary>
+    public string Endpoint { get; private set; } = "not known yet";
+
+    public void Open(string write, string read)
+    {
+        _write = Build(write, "iot-write", options.WritePoolSize, commandTimeoutSeconds: 60);
+        _read = Build(read, "iot-read", options.ReadPoolSize, options.QueryTimeoutSeconds);
+        var target = new NpgsqlConnectionStringBuilder(write);
+        Endpoint = $"{target.Host}:{target.Port}";
+    }
+
+    public void MarkReady() => IsReady = true;
+
+    private static NpgsqlDataSource Build(string connectionString, string name, int poolSize, int commandTimeoutSeconds) =>
+        new NpgsqlDataSourceBuilder(connectionString)
+        {
+            Name = name,
+            ConnectionStringBuilder =
+            {
+                ApplicationName = name,
+                MaxPoolSize = poolSize,
+                CommandTimeout = commandTimeoutSeconds,
+                MaxAutoPrepare = 64,
+                AutoPrepareMinUsages = 2,
+                KeepAlive = 30,
+                // Timestamps are UTC everywhere, whatever the server's own setting.
+                Timezone = "UTC",
+            },
+        }.Build();
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_read is not null)
+            await _read.DisposeAsync();
+        if (_write is not null)
+            await _write.DisposeAsync();
+    }
+}
+
+/// <summary>PostgreSQL is not there yet: as transient as a refused connection, and handled like one.</summary>
+internal sealed class DatabaseUnavailableException() : DbException("PostgreSQL is not ready yet.")
+{
+    public override bool IsTransient => true;
+}

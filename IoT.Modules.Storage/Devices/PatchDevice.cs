@@ -1,0 +1,50 @@
+using System.Text.Json;
+using Dapper;
+using IoT.Modules.Storage.Contracts;
+using IoT.Modules.Storage.Database;
+using MediatR;
+using NpgsqlTypes;
+
+namespace IoT.Modules.Storage.Devices;
+
+internal sealed class PatchDeviceHandler(PostgresPools database, DeviceDirectory directory, IMediator mediator) : IRequestHandler<PatchDevice, Outcome<Device>>
+{
+    public async Task<Outcome<Device>> Handle(PatchDevice request, CancellationToken cancellationToken)
+    {
+        await using var connection = await database.Write.OpenConnectionAsync(cancellationToken);
+        var row = DeviceId.IsValid(request.Id)
+            ? await connection.QuerySingleOrDefaultAsync<DeviceRow>(new CommandDefinition(
+                $"""
+                 update devices set
+                     name = nullif(coalesce(@Name, name), ''),
+                     type = nullif(coalesce(@Type, type), ''),
+                     location = nullif(coalesce(@Location, location), ''),
+                     labels = coalesce(@Labels, labels),
+                     status = coalesce(@Status, status)
+                 where external_id = @Id
+                 returning {DeviceRow.Columns}
+                 """,
+                new
+                {
+                    request.Id,
+                    request.Name,
+                    request.Type,
+                    request.Location,
+                    Labels = new TypedParameter<string>(request.Labels is null ? null : JsonSerializer.Serialize(request.Labels), NpgsqlDbType.Jsonb),
+                    request.Status,
+                },
+                cancellationToken: cancellationToken))
+            : null;
+        if (row is null)
+            return Failure.NotFound($"Device {request.Id}");
+
+        var device = directory.FindOrAdd(row.ExternalId);
+        var isEnabled = row.Status == DeviceStatus.Active;
+        if (device.IsEnabled != isEnabled)
+        {
+            device.IsEnabled = isEnabled;
+            await mediator.Publish(new DeviceAccessChanged(device.Id), cancellationToken);
+        }
+        return row.ToDevice(directory);
+    }
+}

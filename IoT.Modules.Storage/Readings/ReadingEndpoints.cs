@@ -1,0 +1,127 @@
+using System.Globalization;
+using IoT.Modules.Storage.Contracts;
+using MediatR;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Net.Http.Headers;
+
+namespace IoT.Modules.Storage.Readings;
+
+internal static class ReadingEndpoints
+{
+    private const int DefaultLimit = 100;
+    private const int MaxLimit = 10_000;
+
+    // Rows fetched at a time: what a stream holds in memory, however long it is.
+    private const int ChunkSize = 1_000;
+
+    public static void MapReadings(this IEndpointRouteBuilder api)
+    {
+        var devices = api.MapGroup("/devices/{id}").WithTags("Readings").RequireAuthorization(Policies.View);
+
+        devices.MapGet("/latest", async (IMediator mediator, HttpContext http, string id, CancellationToken stop) =>
+            {
+                var latest = await mediator.Send(new GetLatest(id), stop);
+                if (latest.Failure is { } failure)
+                    return failure.ToResult();
+                http.Response.ContentType = "application/json; charset=utf-8";
+                using var format = new ReadingFormat.JsonPage(http.Response.BodyWriter);
+                format.Begin();
+                foreach (var reading in latest.Value.Items)
+                    format.Write(reading);
+                format.End(null);
+                await http.Response.BodyWriter.FlushAsync(stop);
+                return Results.Empty;
+            })
+            .Produces<Page<ReadingShape>>().ProducesProblem(404)
+            .WithSummary("The newest reading of each data_type");
+
+        devices.MapGet("/data", HistoryAsync)
+            .Produces<Page<ReadingShape>>(200, "application/json", "application/x-ndjson", "text/csv").ProducesProblem(400).ProducesProblem(404)
+            .WithSummary("History, newest first; Accept: text/csv or application/x-ndjson streams all of it unless limit says otherwise");
+    }
+
+    /// <summary>A reading as the API shows it, for the API's description; the payload is an object.</summary>
+    internal sealed record ReadingShape(long Id, string DeviceId, DateTime Timestamp, string DataType, Dictionary<string, object> Payload, string Status);
+
+    private static async Task<IResult> HistoryAsync(
+        IMediator mediator, HttpContext http, string id, string? from, string? to, string? data_type, string? limit, string? cursor, CancellationToken stop)
+    {
+        var contentType = NegotiatedType(http.Request);
+        var isStream = contentType != "application/json";
+        var errors = new Dictionary<string, string[]>();
+        var start = Time("from", from, errors);
+        var end = Time("to", to, errors);
+        HistoryCursor? after = null;
+        if (cursor is not null)
+        {
+            if (HistoryCursor.TryParse(cursor, out var parsed))
+                after = parsed;
+            else
+                errors["cursor"] = ["not a cursor of this list"];
+        }
+        var remaining = isStream ? long.MaxValue : DefaultLimit;
+        if (limit is not null && (!long.TryParse(limit, NumberStyles.None, CultureInfo.InvariantCulture, out remaining) || remaining < 1 || (!isStream && remaining > MaxLimit)))
+            errors["limit"] = [isStream ? "a number from 1" : $"1 to {MaxLimit}; streams (Accept: text/csv, application/x-ndjson) have no limit"];
+        if (errors.Count > 0)
+            return new Failure(FailureKind.Invalid, string.Join("; ", errors.Select(e => $"{e.Key}: {e.Value[0]}")), errors).ToResult();
+
+        // The first chunk decides the status; whatever fails later breaks the connection off, so that nobody takes a part for the whole.
+        var page = await mediator.Send(new GetHistory(id, start, end, data_type, after, (int)Math.Min(remaining, ChunkSize)), stop);
+        if (page.Failure is { } failure)
+            return failure.ToResult();
+
+        http.Response.ContentType = $"{contentType}; charset=utf-8";
+        using var format = FormatOf(contentType, http.Response.BodyWriter);
+        format.Begin();
+        while (true)
+        {
+            foreach (var reading in page.Value.Items)
+                format.Write(reading);
+            remaining -= page.Value.Items.Count;
+            if (page.Value.Next is null || remaining <= 0)
+                break;
+            await http.Response.BodyWriter.FlushAsync(stop);
+            page = await mediator.Send(new GetHistory(id, start, end, data_type, page.Value.Next, (int)Math.Min(remaining, ChunkSize)), stop);
+            if (page.Failure is not null)
+            {
+                http.Abort();
+                return Results.Empty;
+            }
+        }
+        format.End(page.Value.Next);
+        await http.Response.BodyWriter.FlushAsync(stop);
+        return Results.Empty;
+    }
+
+    private static ReadingFormat FormatOf(string contentType, System.IO.Pipelines.PipeWriter output) => contentType switch
+    {
+        "text/csv" => new ReadingFormat.Csv(output),
+        "application/x-ndjson" => new ReadingFormat.Ndjson(output),
+        _ => new ReadingFormat.JsonPage(output),
+    };
+
+    private static string NegotiatedType(HttpRequest request)
+    {
+        string[] offered = ["application/json", "text/csv", "application/x-ndjson"];
+        foreach (var accepted in request.GetTypedHeaders().Accept.OrderByDescending(a => a.Quality ?? 1))
+        {
+            if (offered.FirstOrDefault(type => new MediaTypeHeaderValue(type).IsSubsetOf(accepted)) is { } match)
+                return match;
+        }
+        return offered[0];
+    }
+
+    private static DateTime? Time(string field, string? value, Dictionary<string, string[]> errors)
+    {
+        if (value is null)
+            return null;
+        // A + of an offset arrives as a space unless it was escaped.
+        if (DateTimeOffset.TryParseExact(value.Replace(' ', '+'), ["yyyy-MM-dd'T'HH:mm:ss.FFFFFFFK", "yyyy-MM-dd'T'HH:mmK", "yyyy-MM-dd"],
+                CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var time))
+            return time.UtcDateTime;
+        errors[field] = ["an RFC 3339 time is expected, such as 2026-11-23T04:00:00Z"];
+        return null;
+    }
+}

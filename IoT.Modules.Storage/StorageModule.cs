@@ -1,0 +1,51 @@
+using Dapper;
+using IoT.Modules.Storage.Contracts;
+using IoT.Modules.Storage.Database;
+using IoT.Modules.Storage.Devices;
+using IoT.Modules.Storage.Partitions;
+using IoT.Modules.Storage.People;
+using IoT.Modules.Storage.PrivatePostgres;
+using IoT.Modules.Storage.Readings;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace IoT.Modules.Storage;
+
+/// <summary>Devices, people, readings, partitions, in a PostgreSQL of its own or a given one.</summary>
+public static class StorageModule
+{
+    public static IServiceCollection AddStorage(this IServiceCollection services, IConfiguration configuration)
+    {
+        DefaultTypeMap.MatchNamesWithUnderscores = true;
+
+        services.AddSingleton(configuration.GetSection(StorageOptions.Section).Get<StorageOptions>() ?? new());
+        services.AddSingleton(configuration.GetSection(DataOptions.Section).Get<DataOptions>() ?? new());
+        services.AddSingleton(configuration.GetSection(SecurityOptions.Section).Get<SecurityOptions>() ?? new());
+
+        services.AddSingleton<DeviceDirectory>();
+        services.AddSingleton<ApiKeyDirectory>();
+        services.AddSingleton<FirstAdminLogin>();
+        services.AddSingleton<FirstAdmin>();
+        services.AddSingleton<DirectoryLoader>();
+        services.AddSingleton<PostgresPools>();
+        services.AddSingleton<Migrator>();
+        services.AddSingleton<MonthlyPartitions>();
+        services.AddSingleton<PrivateCluster>();
+        services.AddSingleton<StorageStartup>();
+        services.AddHostedService(provider => provider.GetRequiredService<StorageStartup>());
+        services.AddHostedService<PartitionMaintenance>();
+        services.AddHostedService<LastSeenFlusher>();
+        services.AddHealthChecks().AddCheck<DatabaseHealth>("postgresql");
+        return services;
+    }
+
+    /// <summary>Maps this module's part of <c>/api/v1</c>.</summary>
+    public static IEndpointRouteBuilder MapStorage(this IEndpointRouteBuilder api)
+    {
+        api.MapDevices();
+        api.MapReadings();
+        api.MapPeople();
+        return api;
+    }
+}
