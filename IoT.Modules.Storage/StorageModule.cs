@@ -4,7 +4,6 @@ using IoT.Modules.Storage.Database;
 using IoT.Modules.Storage.Devices;
 using IoT.Modules.Storage.Partitions;
 using IoT.Modules.Storage.People;
-using IoT.Modules.Storage.PrivatePostgres;
 using IoT.Modules.Storage.Readings;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
@@ -25,13 +24,14 @@ public static class StorageModule
 
         services.AddSingleton<DeviceDirectory>();
         services.AddSingleton<ApiKeyDirectory>();
+        services.AddSingleton<PeopleDirectory>();
         services.AddSingleton<FirstAdminLogin>();
         services.AddSingleton<FirstAdmin>();
         services.AddSingleton<DirectoryLoader>();
         services.AddSingleton<PostgresPools>();
         services.AddSingleton<Migrator>();
         services.AddSingleton<MonthlyPartitions>();
-        services.AddSingleton<PrivateCluster>();
+        services.AddSingleton<StorageReadiness>();
         services.AddSingleton<StorageStartup>();
         services.AddHostedService(provider => provider.GetRequiredService<StorageStartup>());
         services.AddHostedService<PartitionMaintenance>();

@@ -43,8 +43,15 @@ public interface IFailable<out TSelf>
     static abstract TSelf Fail(Failure failure);
 }
 
+/// <summary>What a response looks like to those who don't know its type.</summary>
+public interface IHasFailure
+{
+    /// <summary>Null when all went well.</summary>
+    Failure? Failure { get; }
+}
+
 /// <summary>What a request came to: a value or an expected failure. Exceptions are for bugs and broken infrastructure.</summary>
-public sealed class Outcome<T> : IFailable<Outcome<T>>
+public sealed class Outcome<T> : IFailable<Outcome<T>>, IHasFailure
 {
     private readonly T? _value;
 

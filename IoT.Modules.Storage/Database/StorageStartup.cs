@@ -16,20 +16,18 @@ namespace IoT.Modules.Storage.Database;
 /// PostgreSQL that is away holds nothing else up: the host starts, says that it isn't ready, and this goes on trying.
 /// </summary>
 internal sealed partial class StorageStartup(
-    IConfiguration configuration, DataOptions data, PrivateCluster privateCluster, PostgresPools database,
-    Migrator migrator, MonthlyPartitions partitions, DirectoryLoader directories, FirstAdmin firstAdmin,
-    IHostApplicationLifetime lifetime, TimeProvider time, ILogger<StorageStartup> logger) : IHostedService, IAsyncDisposable
+    IConfiguration configuration, DataOptions data, StorageOptions options, PostgresPools database,
+    Migrator migrator, MonthlyPartitions partitions, DirectoryLoader directories, FirstAdmin firstAdmin, StorageReadiness readiness,
+    IHostApplicationLifetime lifetime, TimeProvider time, ILoggerFactory loggers) : IHostedService, IAsyncDisposable
 {
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
 
-    private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly ILogger _logger = loggers.CreateLogger<StorageStartup>();
     private readonly CancellationTokenSource _stopping = new();
     private DataDirectoryLock? _lock;
     private Task _preparing = Task.CompletedTask;
-    private bool _isPrivate;
-
-    /// <summary>Completes when the schema is in place and the directories are loaded.</summary>
-    public Task Ready => _ready.Task;
+    private Task _watching = Task.CompletedTask;
+    private PrivateServer? _privateServer;
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
@@ -37,9 +35,10 @@ internal sealed partial class StorageStartup(
         var write = configuration.GetConnectionString("Postgres");
         if (string.IsNullOrWhiteSpace(write))
         {
-            _isPrivate = true;
-            await privateCluster.StartAsync(cancellationToken);
-            write = privateCluster.ConnectionString;
+            _privateServer = new PrivateServer(options, _lock, loggers.CreateLogger<PrivateServer>(), time);
+            await _privateServer.StartAsync(cancellationToken);
+            write = _privateServer.ConnectionString;
+            _watching = StopWhenItFailsAsync(_privateServer);
         }
         var replica = configuration.GetConnectionString("PostgresReplica");
         try
@@ -70,13 +69,15 @@ internal sealed partial class StorageStartup(
         await _stopping.CancelAsync();
         await _preparing;
         await database.DisposeAsync();
-        if (_isPrivate)
-            await privateCluster.StopAsync();
+        if (_privateServer is not null)
+            await _privateServer.StopAsync();
+        await _watching;
     }
 
     public async ValueTask DisposeAsync()
     {
-        await privateCluster.DisposeAsync();
+        if (_privateServer is not null)
+            await _privateServer.DisposeAsync();
         _lock?.Dispose();
         _stopping.Dispose();
     }
@@ -88,7 +89,27 @@ internal sealed partial class StorageStartup(
         await directories.LoadAsync(cancellationToken);
         await firstAdmin.EnsureAsync(cancellationToken);
         database.MarkReady();
-        _ready.TrySetResult();
+        readiness.MarkReady();
+    }
+
+    /// <summary>A private server that can't be kept up ends the host, so that whoever watches over it sees.</summary>
+    private async Task StopWhenItFailsAsync(PrivateServer server)
+    {
+        try
+        {
+            GiveUp(null, await server.Failed.WaitAsync(_stopping.Token));
+        }
+        catch (OperationCanceledException)
+        {
+            // Stopping: the server is stopped on purpose.
+        }
+    }
+
+    private void GiveUp(Exception? exception, string reason)
+    {
+        LogGaveUp(exception, reason);
+        Environment.ExitCode = 1;
+        lifetime.StopApplication();
     }
 
     private async Task PrepareLaterAsync()
@@ -113,17 +134,15 @@ internal sealed partial class StorageStartup(
             }
             catch (Exception exception)
             {
-                LogGaveUp(exception, exception.Message);
-                Environment.ExitCode = 1;
-                lifetime.StopApplication();
+                GiveUp(exception, exception.Message);
                 return;
             }
         }
     }
 
-    [LoggerMessage(1000, LogLevel.Warning, "PostgreSQL at {Endpoint} is away; trying on. {Reason}")]
+    [LoggerMessage(1120, LogLevel.Warning, "PostgreSQL at {Endpoint} is away; trying on. {Reason}")]
     private partial void LogAway(string endpoint, string reason);
 
-    [LoggerMessage(1001, LogLevel.Critical, "The database can't be used: {Reason}")]
-    private partial void LogGaveUp(Exception exception, string reason);
+    [LoggerMessage(1121, LogLevel.Critical, "The database can't be used: {Reason}")]
+    private partial void LogGaveUp(Exception? exception, string reason);
 }

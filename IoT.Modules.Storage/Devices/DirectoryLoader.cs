@@ -4,8 +4,8 @@ using IoT.Modules.Storage.Database;
 
 namespace IoT.Modules.Storage.Devices;
 
-/// <summary>Fills the directories of devices and API keys from the database, at start.</summary>
-internal sealed class DirectoryLoader(PostgresPools database, DeviceDirectory devices, ApiKeyDirectory apiKeys)
+/// <summary>Fills the directories of devices, API keys and people from the database, at start.</summary>
+internal sealed class DirectoryLoader(PostgresPools database, DeviceDirectory devices, ApiKeyDirectory apiKeys, PeopleDirectory people)
 {
     private sealed record DeviceRow(string ExternalId, byte[]? TokenHash, string Status, DateTime? LastSeenAt);
 
@@ -24,5 +24,7 @@ internal sealed class DirectoryLoader(PostgresPools database, DeviceDirectory de
         }
         foreach (var row in await connection.QueryAsync<ApiKeyRow>("select name, role, key_hash from api_keys"))
             apiKeys.Add(new ApiKeyEntry(row.Name, row.Role, row.KeyHash));
+        foreach (var person in await connection.QueryAsync<Person>("select name, role, created_at from people"))
+            people.Set(person.Name, person.Role);
     }
 }

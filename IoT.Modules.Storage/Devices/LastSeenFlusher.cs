@@ -12,20 +12,20 @@ namespace IoT.Modules.Storage.Devices;
 /// between, answers take it from the directory; a kill loses ten seconds of it and no reading.
 /// </summary>
 internal sealed partial class LastSeenFlusher(
-    PostgresPools database, StorageStartup startup, DeviceDirectory directory, TimeProvider time, ILogger<LastSeenFlusher> logger) : BackgroundService
+    PostgresPools database, StorageReadiness readiness, DeviceDirectory directory, TimeProvider time, ILogger<LastSeenFlusher> logger) : BackgroundService
 {
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(10);
 
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         await base.StopAsync(cancellationToken);
-        if (startup.Ready.IsCompletedSuccessfully)
+        if (readiness.Ready.IsCompletedSuccessfully)
             await TryFlushAsync(cancellationToken);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        await startup.Ready.WaitAsync(stoppingToken);
+        await readiness.Ready.WaitAsync(stoppingToken);
         using var timer = new PeriodicTimer(Period, time);
         while (await timer.WaitForNextTickAsync(stoppingToken))
             await TryFlushAsync(stoppingToken);
@@ -64,6 +64,6 @@ internal sealed partial class LastSeenFlusher(
         }
     }
 
-    [LoggerMessage(1120, LogLevel.Warning, "When devices were last seen could not be written; the next try is in ten seconds")]
+    [LoggerMessage(1130, LogLevel.Warning, "When devices were last seen could not be written; the next try is in ten seconds")]
     private partial void LogFailed(Exception exception);
 }

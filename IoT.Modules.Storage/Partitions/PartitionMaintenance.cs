@@ -1,18 +1,18 @@
-using IoT.Modules.Storage.Database;
+using IoT.Modules.Storage.Contracts;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace IoT.Modules.Storage.Partitions;
 
 /// <summary>Makes partitions ahead of time, every hour; the first ones are made at start.</summary>
-internal sealed partial class PartitionMaintenance(MonthlyPartitions partitions, StorageStartup startup, TimeProvider time, ILogger<PartitionMaintenance> logger)
+internal sealed partial class PartitionMaintenance(MonthlyPartitions partitions, StorageReadiness readiness, TimeProvider time, ILogger<PartitionMaintenance> logger)
     : BackgroundService
 {
     private static readonly TimeSpan Period = TimeSpan.FromHours(1);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        await startup.Ready.WaitAsync(stoppingToken);
+        await readiness.Ready.WaitAsync(stoppingToken);
         using var timer = new PeriodicTimer(Period, time);
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {

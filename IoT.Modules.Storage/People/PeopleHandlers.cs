@@ -33,7 +33,7 @@ internal sealed class ListPeopleHandler(PostgresPools database) : IRequestHandle
     }
 }
 
-internal sealed class AddPersonHandler(PostgresPools database) : IRequestHandler<AddPerson, Outcome<Person>>
+internal sealed class AddPersonHandler(PostgresPools database, PeopleDirectory people) : IRequestHandler<AddPerson, Outcome<Person>>
 {
     public async Task<Outcome<Person>> Handle(AddPerson request, CancellationToken cancellationToken)
     {
@@ -45,11 +45,14 @@ internal sealed class AddPersonHandler(PostgresPools database) : IRequestHandler
             """,
             new { request.Name, request.Role, hash = Passwords.Hash(request.Password!) },
             cancellationToken: cancellationToken));
-        return person is null ? new Failure(FailureKind.Conflict, $"{request.Name} exists already.") : person;
+        if (person is null)
+            return new Failure(FailureKind.Conflict, $"{request.Name} exists already.");
+        people.Set(person.Name, person.Role);
+        return person;
     }
 }
 
-internal sealed class RemovePersonHandler(PostgresPools database) : IRequestHandler<RemovePerson, Outcome<Done>>
+internal sealed class RemovePersonHandler(PostgresPools database, PeopleDirectory people) : IRequestHandler<RemovePerson, Outcome<Done>>
 {
     public async Task<Outcome<Done>> Handle(RemovePerson request, CancellationToken cancellationToken)
     {
@@ -65,6 +68,7 @@ internal sealed class RemovePersonHandler(PostgresPools database) : IRequestHand
         if (role == Roles.Admin && !await connection.ExecuteScalarAsync<bool>("select exists (select 1 from people where role = 'admin')", transaction: transaction))
             return new Failure(FailureKind.Conflict, $"{request.Name} is the last admin.");
         await transaction.CommitAsync(cancellationToken);
+        people.Remove(request.Name);
         return default(Done);
     }
 }

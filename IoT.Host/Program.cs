@@ -1,0 +1,44 @@
+using IoT.Host.Demo;
+using IoT.Host.Operations;
+using IoT.Host.Pages;
+using IoT.Host.Pipeline;
+using IoT.Host.Settings;
+using IoT.Host.SignIn;
+using IoT.Modules.Gateway;
+using IoT.Modules.Storage;
+using IoT.Modules.Storage.Contracts;
+
+try
+{
+    var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
+    SettingsCheck.ThrowIfWrong(builder.Configuration);
+
+    builder.AddLogging();
+    builder.AddTelemetry();
+    builder.Services.AddSingleton(TimeProvider.System);
+    builder.Services.AddStorage(builder.Configuration);
+    builder.Services.AddGateway(builder.Configuration);
+    builder.Services.AddPipeline();
+    builder.Services.AddSignIn();
+    builder.Services.AddApiDescription();
+    builder.Services.AddPages();
+    builder.Services.AddDemo(builder.Configuration);
+    builder.Services.AddReadyMessage();
+    builder.ConfigureShutdown();
+
+    var app = builder.Build();
+    app.UseOperations();
+    app.UseSignIn();
+    app.MapHealth();
+    app.MapMetrics();
+    app.MapApiDescription();
+    app.MapSitePages();
+    app.MapGroup("/api/v1").MapStorage().MapGateway();
+    await app.RunAsync();
+    return Environment.ExitCode;
+}
+catch (Exception exception) when (StartupFailure.Describe(exception) is { } line)
+{
+    await Console.Error.WriteLineAsync(line);
+    return 1;
+}

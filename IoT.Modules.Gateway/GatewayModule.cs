@@ -1,0 +1,60 @@
+using System.Net;
+using IoT.Modules.Gateway.Contracts;
+using IoT.Modules.Gateway.Http;
+using IoT.Modules.Gateway.Ingest;
+using IoT.Modules.Gateway.Mqtt;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+
+namespace IoT.Modules.Gateway;
+
+/// <summary>Protocols in and out: HTTP ingest, the MQTT broker, and the one path by which readings reach storage.</summary>
+public static class GatewayModule
+{
+    public static IServiceCollection AddGateway(this IServiceCollection services, IConfiguration configuration)
+    {
+        var options = configuration.GetSection(GatewayOptions.Section).Get<GatewayOptions>() ?? new();
+        var listen = configuration.GetSection(ListenOptions.Section).Get<ListenOptions>() ?? new();
+        services.AddSingleton(options);
+        services.AddSingleton(listen);
+
+        services.AddSingleton<IngestActivity>();
+        services.AddSingleton<IngestMetrics>();
+        services.AddSingleton<ReadingParser>();
+        services.AddSingleton<Admission>();
+        services.AddSingleton<IngestQueue>();
+        services.AddHostedService(provider => provider.GetRequiredService<IngestQueue>());
+
+        services.AddSingleton<MqttAccess>();
+        services.AddSingleton<MqttListener>();
+        services.AddSingleton<MqttBroker>();
+        services.AddHostedService(provider => provider.GetRequiredService<MqttBroker>());
+
+        services.AddHealthChecks()
+            .AddCheck<IngestHealth>("ingest")
+            .AddCheck<MqttHealth>("mqtt");
+        services.Configure<KestrelServerOptions>(kestrel => Listen(kestrel, listen));
+        return services;
+    }
+
+    /// <summary>Maps this module's part of <c>/api/v1</c>.</summary>
+    public static IEndpointRouteBuilder MapGateway(this IEndpointRouteBuilder api)
+    {
+        api.MapPostData();
+        return api;
+    }
+
+    private static void Listen(KestrelServerOptions kestrel, ListenOptions listen)
+    {
+        kestrel.AddServerHeader = false;
+        var address = listen.Address == "localhost" ? IPAddress.Loopback : IPAddress.Parse(listen.Address);
+        if (listen.Http != 0)
+            kestrel.Listen(address, listen.Http);
+        if (listen.Mqtt != 0)
+            kestrel.Listen(address, listen.Mqtt, mqtt => mqtt.UseConnectionHandler<MqttListener>());
+    }
+}

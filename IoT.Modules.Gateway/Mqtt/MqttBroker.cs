@@ -1,0 +1,187 @@
+using IoT.Modules.Gateway.Ingest;
+using IoT.Modules.Storage.Contracts;
+using MediatR;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using MQTTnet;
+using MQTTnet.Formatter;
+using MQTTnet.Protocol;
+using MQTTnet.Server;
+
+namespace IoT.Modules.Gateway.Mqtt;
+
+/// <summary>
+/// The broker: MQTTnet's session layer with our sign-in, access and ingest. A publish to <c>devices/{id}/data</c> is queued for its
+/// commit and the next one is read; its acknowledgement is held back by the <see cref="MqttConnection"/>.
+/// </summary>
+internal sealed partial class MqttBroker(
+    MqttListener listener, MqttAccess access, Admission admission, ReadingParser parser, IngestQueue queue, IngestMetrics metrics, ILogger<MqttBroker> logger)
+    : IHostedService, INotificationHandler<DeviceAccessChanged>, IDisposable
+{
+    private readonly MqttServer _server = new MqttServerFactory().CreateMqttServer(
+        new MqttServerOptionsBuilder()
+            .WithoutDefaultEndpoint()
+            .WithPersistentSessions()
+            .WithMaxPendingMessagesPerClient(10_000)
+            // Also how long a socket may take to send CONNECT.
+            .WithDefaultCommunicationTimeout(TimeSpan.FromSeconds(5))
+            .Build(),
+        [listener],
+        new MqttLogBridge(logger));
+
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        _server.ValidatingConnectionAsync += SignInAsync;
+        _server.InterceptingPublishAsync += PublishAsync;
+        _server.InterceptingSubscriptionAsync += SubscribeAsync;
+        _server.InterceptingClientEnqueueAsync += DeliverAsync;
+        await _server.StartAsync();
+    }
+
+    public Task StopAsync(CancellationToken cancellationToken) =>
+        _server.StopAsync(new MqttServerStopOptions { DefaultClientDisconnectOptions = new() { ReasonCode = MqttDisconnectReasonCode.ServerShuttingDown } });
+
+    public void Dispose() => _server.Dispose();
+
+    /// <summary>Connections made with a credential that has ended end too.</summary>
+    public Task Handle(DeviceAccessChanged notification, CancellationToken cancellationToken)
+    {
+        foreach (var connection in listener.Connections)
+        {
+            if (connection.Identity?.Sender?.Device?.Id == notification.DeviceId)
+                connection.Abort("The device's access has changed.");
+        }
+        return Task.CompletedTask;
+    }
+
+    private Task SignInAsync(ValidatingConnectionEventArgs args)
+    {
+        var connection = (MqttConnection)args.ChannelAdapter;
+        if (access.SignIn(args.UserName, args.RawPassword) is not { } identity)
+        {
+            args.ReasonCode = string.IsNullOrEmpty(args.UserName) ? MqttConnectReasonCode.NotAuthorized : MqttConnectReasonCode.BadUserNameOrPassword;
+            return Task.CompletedTask;
+        }
+        var clientId = args.ClientId;
+        if (string.IsNullOrEmpty(clientId))
+        {
+            if (args.ProtocolVersion != MqttProtocolVersion.V500 && args.CleanSession != true)
+            {
+                args.ReasonCode = MqttConnectReasonCode.ClientIdentifierNotValid;
+                return Task.CompletedTask;
+            }
+            clientId = Guid.NewGuid().ToString("N");
+            if (args.ProtocolVersion == MqttProtocolVersion.V500)
+                args.AssignedClientIdentifier = clientId;
+        }
+        // The broker keys sessions by client id alone; qualified by the credential, one can't take another's over.
+        connection.Connect!.ClientId = identity.Qualify(clientId);
+        connection.Identity = identity;
+        return Task.CompletedTask;
+    }
+
+    private async Task PublishAsync(InterceptingPublishEventArgs args)
+    {
+        var connection = MqttConnection.Current!;
+        // The session layer publishes a will with a token that can't be cancelled; nobody waits for its acknowledgement.
+        var isAcknowledged = args.ApplicationMessage.QualityOfServiceLevel > MqttQualityOfServiceLevel.AtMostOnce && args.CancellationToken.CanBeCanceled;
+        if (isAcknowledged)
+            await connection.ReserveAsync(args.CancellationToken);
+
+        var (acknowledgement, isTaken) = await TakeAsync(connection, args);
+        args.ProcessPublish = isTaken;
+        if (isAcknowledged)
+            connection.Acknowledge(acknowledgement);
+    }
+
+    private async ValueTask<(Task<Acknowledgement> Acknowledgement, bool IsTaken)> TakeAsync(MqttConnection connection, InterceptingPublishEventArgs args)
+    {
+        var identity = connection.Identity!;
+        var topic = args.ApplicationMessage.Topic;
+        if (!MqttTopics.IsValidName(topic))
+        {
+            args.CloseConnection = true;
+            return Refuse(MqttPubAckReasonCode.TopicNameInvalid, "The topic is not one to publish to.");
+        }
+        if (!MqttTopics.IsDeviceData(topic, out var deviceId))
+            return access.MayPublish(identity, topic) ? (Task.FromResult(Acknowledgement.Success), true) : Refuse(MqttPubAckReasonCode.NotAuthorized, "Not allowed on this topic.");
+
+        if (!DeviceId.IsValid(deviceId))
+            return Refuse(MqttPubAckReasonCode.TopicNameInvalid, $"The topic's device id is not {DeviceId.Rule}.");
+        var denied = "Not allowed on this topic.";
+        if (identity.Sender is not { } sender || admission.MayWrite(sender, deviceId, out _, out denied) != Denial.None)
+        {
+            metrics.Rejected("mqtt", 1);
+            return Refuse(MqttPubAckReasonCode.NotAuthorized, denied);
+        }
+
+        var batch = parser.ParseJson(PayloadOf(args.ApplicationMessage));
+        metrics.Received("mqtt", batch.Count);
+        if (batch.TooMany)
+            return Refuse(MqttPubAckReasonCode.QuotaExceeded, "Too many readings in one message.");
+        var admitted = admission.Admit(batch, sender, deviceId);
+        metrics.Rejected("mqtt", admitted.Rejected.Count);
+        if (admitted.Rejected.Count > 0)
+            LogRejected(deviceId, admitted.Rejected.Count, admitted.Rejected[0].Error);
+        if (admitted.Readings.Count == 0)
+            return Refuse(MqttPubAckReasonCode.PayloadFormatInvalid, admitted.Rejected.Count > 0 ? Describe(admitted.Rejected) : "The message holds no reading.");
+
+        // Waits for room when there is none: the connection is read no further meanwhile.
+        var commit = await queue.EnqueueAsync(admitted.Readings, args.CancellationToken);
+        return (AcknowledgeAsync(commit, admitted), true);
+    }
+
+    private static async Task<Acknowledgement> AcknowledgeAsync(Task<IReadOnlyList<string?>> commit, Admission.Result admitted)
+    {
+        var refusals = await commit;
+        for (var i = 0; i < refusals.Count; i++)
+        {
+            if (refusals[i] is { } refusal)
+                admitted.Rejected.Add(new RejectedReading(admitted.Indexes[i], refusal));
+        }
+        // What was good is stored; the code tells the sender of the rest, which sending again would not help.
+        return admitted.Rejected.Count == 0
+            ? Acknowledgement.Success
+            : new Acknowledgement(MqttPubAckReasonCode.PayloadFormatInvalid, Describe(admitted.Rejected));
+    }
+
+    private static (Task<Acknowledgement>, bool) Refuse(MqttPubAckReasonCode code, string reason) => (Task.FromResult(new Acknowledgement(code, reason)), false);
+
+    private static string Describe(List<RejectedReading> rejected)
+    {
+        var first = rejected[0];
+        return $"{rejected.Count} rejected; [{first.Index}] {(first.Error.Length <= 200 ? first.Error : first.Error[..200])}";
+    }
+
+    private static ReadOnlyMemory<byte> PayloadOf(MqttApplicationMessage message) =>
+        message.Payload.IsSingleSegment ? message.Payload.First : System.Buffers.BuffersExtensions.ToArray(message.Payload);
+
+    private Task SubscribeAsync(InterceptingSubscriptionEventArgs args)
+    {
+        var connection = MqttConnection.Current!;
+        var filter = args.TopicFilter.Topic;
+        var isVersion5 = connection.PacketFormatterAdapter.ProtocolVersion == MqttProtocolVersion.V500;
+        if (!MqttTopics.IsValidFilter(filter))
+        {
+            args.ProcessSubscription = false;
+            args.CloseConnection = !isVersion5;
+            args.Response.ReasonCode = MqttSubscribeReasonCode.TopicFilterInvalid;
+        }
+        else if (!access.MaySubscribe(connection.Identity!, filter))
+        {
+            args.ProcessSubscription = false;
+            // 3.1.1 knows one code for failure.
+            args.Response.ReasonCode = isVersion5 ? MqttSubscribeReasonCode.NotAuthorized : MqttSubscribeReasonCode.UnspecifiedError;
+        }
+        return Task.CompletedTask;
+    }
+
+    private static Task DeliverAsync(InterceptingClientApplicationMessageEnqueueEventArgs args)
+    {
+        args.AcceptEnqueue = MqttAccess.MayReceive(args.ReceiverClientId, args.ApplicationMessage.Topic);
+        return Task.CompletedTask;
+    }
+
+    [LoggerMessage(2100, LogLevel.Warning, "Device {DeviceId}: {Count} readings rejected, the first because {Error}")]
+    private partial void LogRejected(string deviceId, int count, string error);
+}

@@ -1,0 +1,226 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using System.IO.Pipelines;
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
+using MQTTnet.Adapter;
+using MQTTnet.AspNetCore;
+using MQTTnet.Exceptions;
+using MQTTnet.Formatter;
+using MQTTnet.Packets;
+using MQTTnet.Protocol;
+
+namespace IoT.Modules.Gateway.Mqtt;
+
+/// <summary>How a publish is to be acknowledged.</summary>
+internal readonly record struct Acknowledgement(MqttPubAckReasonCode Code, string? Reason = null)
+{
+    public static readonly Acknowledgement Success = new(MqttPubAckReasonCode.Success);
+}
+
+/// <summary>
+/// One MQTT connection between Kestrel and MQTTnet's session layer. It holds each PUBACK and PUBREC back until the publish it
+/// answers is committed, so that publishes need not wait for one another; bounds packets and publishes in flight; and when the host
+/// stops, reads no further, lets the acknowledgements out and says good-bye.
+/// </summary>
+internal sealed class MqttConnection : IMqttChannelAdapter
+{
+    private static readonly AsyncLocal<MqttConnection?> CurrentConnection = new();
+
+    private readonly ConnectionContext _connection;
+    private readonly GatewayOptions _options;
+    private readonly TimeProvider _time;
+    private readonly PipeReader _input;
+    private readonly PipeWriter _output;
+    private readonly SemaphoreSlim _writing = new(1);
+    private readonly SemaphoreSlim _inFlight;
+
+    // The session layer answers publishes in the order in which it read them, so a queue pairs them with their acknowledgements.
+    private readonly ConcurrentQueue<Task<Acknowledgement>> _acknowledgements = new();
+
+    public MqttConnection(ConnectionContext connection, MqttPacketFormatterAdapter formatter, GatewayOptions options, TimeProvider time)
+    {
+        _connection = connection;
+        _options = options;
+        _time = time;
+        _input = connection.Transport.Input;
+        _output = connection.Transport.Output;
+        _inFlight = new SemaphoreSlim(options.MqttMaxInFlight);
+        PacketFormatterAdapter = formatter;
+    }
+
+    /// <summary>
+    /// The connection whose packet is being handled: it flows with the execution context of its receive loop, which the session layer
+    /// never leaves. (Its events name only the session, which a second connection may have taken over meanwhile.)
+    /// </summary>
+    public static MqttConnection? Current
+    {
+        get => CurrentConnection.Value;
+        set => CurrentConnection.Value = value;
+    }
+
+    /// <summary>Null until the client has signed in.</summary>
+    public MqttIdentity? Identity { get; set; }
+
+    /// <summary>The CONNECT packet, once it is there.</summary>
+    public MqttConnectPacket? Connect { get; private set; }
+
+    public long BytesReceived { get; private set; }
+
+    public long BytesSent { get; private set; }
+
+    public X509Certificate2? ClientCertificate => null;
+
+    public EndPoint? RemoteEndPoint => _connection.RemoteEndPoint;
+
+    public EndPoint? LocalEndPoint => _connection.LocalEndPoint;
+
+    public bool IsSecureConnection => false;
+
+    public MqttPacketFormatterAdapter PacketFormatterAdapter { get; }
+
+    private bool IsClosing => _connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested.IsCancellationRequested == true;
+
+    /// <summary>Ends the connection at once.</summary>
+    public void Abort(string reason) => _connection.Abort(new ConnectionAbortedException(reason));
+
+    /// <summary>Waits for room among the publishes in flight; then <see cref="Acknowledge"/> must follow.</summary>
+    public Task ReserveAsync(CancellationToken cancellationToken) => _inFlight.WaitAsync(cancellationToken);
+
+    /// <summary>Says what the acknowledgement of the publish just read waits for. In the order of the publishes.</summary>
+    public void Acknowledge(Task<Acknowledgement> acknowledgement) => _acknowledgements.Enqueue(acknowledgement);
+
+    public Task ConnectAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+    public async Task DisconnectAsync(CancellationToken cancellationToken)
+    {
+        await _input.CompleteAsync();
+        await _output.CompleteAsync();
+    }
+
+    public void Dispose()
+    {
+        _writing.Dispose();
+        _inFlight.Dispose();
+    }
+
+    public void ResetStatistics() => (BytesReceived, BytesSent) = (0, 0);
+
+    public async Task<MqttPacket?> ReceivePacketAsync(CancellationToken cancellationToken)
+    {
+        using var closing = _connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested
+            .UnsafeRegister(static input => ((PipeReader)input!).CancelPendingRead(), _input);
+        while (true)
+        {
+            if (IsClosing)
+            {
+                await DrainAsync(cancellationToken);
+                return null;
+            }
+            var read = await _input.ReadAsync(cancellationToken);
+            if (read.IsCanceled)
+            {
+                _input.AdvanceTo(read.Buffer.Start);
+                continue;
+            }
+            var consumed = read.Buffer.Start;
+            var examined = read.Buffer.End;
+            try
+            {
+                CheckSize(read.Buffer);
+                if (PacketFormatterAdapter.TryDecode(read.Buffer, out var packet, out consumed, out examined, out var bytes))
+                {
+                    BytesReceived += bytes;
+                    Connect ??= packet as MqttConnectPacket;
+                    return packet;
+                }
+                if (read.IsCompleted)
+                    throw new MqttCommunicationException("The client closed the connection.");
+            }
+            finally
+            {
+                _input.AdvanceTo(consumed, examined);
+            }
+        }
+    }
+
+    public async Task SendPacketAsync(MqttPacket packet, CancellationToken cancellationToken)
+    {
+        switch (packet)
+        {
+            case MqttPubAckPacket ack:
+                (ack.ReasonCode, ack.ReasonString) = await NextAcknowledgementAsync(cancellationToken);
+                break;
+            case MqttPubRecPacket received:
+                var (code, reason) = await NextAcknowledgementAsync(cancellationToken);
+                (received.ReasonCode, received.ReasonString) = ((MqttPubRecReasonCode)code, reason);
+                break;
+        }
+
+        await _writing.WaitAsync(cancellationToken);
+        try
+        {
+            var encoded = PacketFormatterAdapter.Encode(packet);
+            _output.Write(encoded.Packet);
+            foreach (var segment in encoded.Payload)
+                _output.Write(segment.Span);
+            await _output.FlushAsync(cancellationToken);
+            BytesSent += encoded.Length;
+        }
+        finally
+        {
+            PacketFormatterAdapter.Cleanup();
+            _writing.Release();
+        }
+    }
+
+    private async Task<Acknowledgement> NextAcknowledgementAsync(CancellationToken cancellationToken)
+    {
+        if (!_acknowledgements.TryDequeue(out var acknowledgement))
+            throw new InvalidOperationException("An acknowledgement without its publish.");
+        var answer = await acknowledgement.WaitAsync(cancellationToken);
+        _inFlight.Release();
+        return answer;
+    }
+
+    private async Task DrainAsync(CancellationToken cancellationToken)
+    {
+        // All permits back means that every acknowledgement is out.
+        using var enough = new CancellationTokenSource(TimeSpan.FromSeconds(10), _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(enough.Token, cancellationToken);
+        try
+        {
+            for (var i = 0; i < _options.MqttMaxInFlight; i++)
+                await _inFlight.WaitAsync(either.Token);
+            if (Identity is not null && PacketFormatterAdapter.ProtocolVersion == MqttProtocolVersion.V500)
+                await SendPacketAsync(new MqttDisconnectPacket { ReasonCode = MqttDisconnectReasonCode.ServerShuttingDown }, either.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            // What is not acknowledged by now the client sends again.
+        }
+    }
+
+    /// <summary>Before anything is buffered: the fixed header says how much will come.</summary>
+    private void CheckSize(in ReadOnlySequence<byte> buffer)
+    {
+        var reader = new SequenceReader<byte>(buffer);
+        if (!reader.TryRead(out var first))
+            return;
+        // A stranger's first bytes: anything but CONNECT is not MQTT, and is not waited for.
+        if (Connect is null && first != 0x10)
+            throw new MqttProtocolViolationException("The first packet is not CONNECT.");
+        var length = 0L;
+        for (var shift = 0; shift < 28 && reader.TryRead(out var next); shift += 7)
+        {
+            length |= (long)(next & 127) << shift;
+            if (next < 128)
+                break;
+        }
+        var limit = Connect is null ? Math.Min(_options.MqttMaxPacketBytes, 64 * 1024) : _options.MqttMaxPacketBytes;
+        if (length > limit)
+            throw new MqttProtocolViolationException($"A packet of {length} bytes is over the limit of {limit}.");
+    }
+}
