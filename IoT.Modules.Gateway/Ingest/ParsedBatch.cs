@@ -1,0 +1,60 @@
+using IoT.Modules.Storage.Contracts;
+
+namespace IoT.Modules.Gateway.Ingest;
+
+internal enum ReadingPriority : byte
+{
+    Normal,
+    High,
+}
+
+/// <summary>What an element says, before admission.</summary>
+/// <param name="Index">Its place in the array, or among the lines that are not blank; 0 for a single object.</param>
+/// <param name="DeviceId">The device's own string when it is known; null: not given.</param>
+/// <param name="Device">Null: not given, or not known. Only the caller decides whether it may be registered.</param>
+/// <param name="Timestamp">UTC, cut to the microsecond, within the allowed range; null: not given.</param>
+/// <param name="DataType">1 to 50 characters.</param>
+/// <param name="Payload">A slice of the caller's buffer: one JSON object that <c>jsonb</c> takes.</param>
+/// <param name="MessageId">1 to 128 characters; null: not given.</param>
+internal readonly record struct ParsedReading(
+    int Index,
+    string? DeviceId,
+    DeviceEntry? Device,
+    DateTime? Timestamp,
+    string DataType,
+    ReadOnlyMemory<byte> Payload,
+    string? MessageId,
+    ReadingPriority Priority);
+
+/// <summary>An element that is refused. The error begins with the field's path: <c>payload.a.b: …</c>.</summary>
+internal readonly record struct RejectedReading(int Index, string Error);
+
+/// <summary>
+/// What a body holds. An empty array holds nothing at all (<see cref="Count"/> is 0); an empty body is one rejected entry.
+/// </summary>
+internal sealed class ParsedBatch
+{
+    private List<RejectedReading>? _rejected;
+
+    public List<ParsedReading> Readings { get; private set; } = [];
+
+    public IReadOnlyList<RejectedReading> Rejected => _rejected is null ? [] : _rejected;
+
+    /// <summary>More elements or lines than the limit: nothing of it is kept.</summary>
+    public bool TooMany { get; private set; }
+
+    /// <summary>Readings and rejected entries; garbage around the elements counts as one entry.</summary>
+    public int Count => Readings.Count + (_rejected?.Count ?? 0);
+
+    internal ParsedBatch Reject(int index, string error)
+    {
+        (_rejected ??= []).Add(new RejectedReading(index, error));
+        return this;
+    }
+
+    internal ParsedBatch Overflow()
+    {
+        (Readings, _rejected, TooMany) = ([], null, true);
+        return this;
+    }
+}
