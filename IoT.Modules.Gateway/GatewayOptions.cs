@@ -8,9 +8,9 @@ public sealed class GatewayOptions
 {
     public const string Section = "Gateway";
 
-    /// <summary>Bytes. Default 1 MiB, 1 KiB to 64 MiB.</summary>
+    /// <summary>Bytes. Default 1 MiB, 1 KiB to 16 MiB: what PostgreSQL's jsonb can give back.</summary>
     [Description("largest HTTP body that holds a single reading, in bytes, after decompression")]
-    [Range(1024, 64 * 1024 * 1024, ErrorMessage = "bytes, 1024 to 67108864")]
+    [Range(1024, 16 * 1024 * 1024, ErrorMessage = "bytes, 1024 to 16777216")]
     public int MaxReadingBytes { get; set; } = 1024 * 1024;
 
     /// <summary>Bytes. Default 16 MiB, 1 KiB to 256 MiB.</summary>

@@ -1,4 +1,6 @@
 using IoT.Modules.Storage.Contracts;
+using Microsoft.AspNetCore.OpenApi;
+using Microsoft.OpenApi;
 using Scalar.AspNetCore;
 
 namespace IoT.Host.Operations;
@@ -10,13 +12,27 @@ internal static class ApiDescription
     {
         services.ConfigureHttpJsonOptions(json => Json.Configure(json.SerializerOptions));
         services.AddProblemDetails();
-        services.AddOpenApi("v1", options => options.AddDocumentTransformer((document, _, _) =>
+        services.AddOpenApi("v1", options => options
+            .AddDocumentTransformer((document, _, _) =>
+            {
+                document.Info.Title = "IoT platform";
+                document.Info.Description = "Readings in, history and devices out. Errors are RFC 9457 problem details.";
+                document.Servers = [];
+                return Task.CompletedTask;
+            })
+            .AddOperationTransformer(DescribeBodyAsync));
+    }
+
+    private static async Task DescribeBodyAsync(OpenApiOperation operation, OpenApiOperationTransformerContext context, CancellationToken cancellationToken)
+    {
+        if (context.Description.ActionDescriptor.EndpointMetadata.OfType<JsonBody>().FirstOrDefault() is not { } body)
+            return;
+        var schema = await context.GetOrCreateSchemaAsync(body.Type, cancellationToken: cancellationToken);
+        operation.RequestBody = new OpenApiRequestBody
         {
-            document.Info.Title = "IoT platform";
-            document.Info.Description = "Readings in, history and devices out. Errors are RFC 9457 problem details.";
-            document.Servers = [];
-            return Task.CompletedTask;
-        }));
+            Required = true,
+            Content = body.ContentTypes.ToDictionary(type => type, _ => new OpenApiMediaType { Schema = schema }),
+        };
     }
 
     public static void MapApiDescription(this WebApplication app)

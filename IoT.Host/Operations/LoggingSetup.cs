@@ -19,6 +19,7 @@ internal static class LoggingSetup
             .MinimumLevel.Override("Microsoft", LogEventLevel.Warning)
             .MinimumLevel.Override("Microsoft.Hosting.Lifetime", LogEventLevel.Warning)
             .MinimumLevel.Override("Microsoft.AspNetCore.DataProtection", LogEventLevel.Error)
+            .MinimumLevel.Override("IoT.Host.SignIn", LogEventLevel.Warning)
             .MinimumLevel.Override("Npgsql", LogEventLevel.Error)
             // Printed as one line by Program; its stack says nothing to an operator.
             .Filter.ByExcluding(e => e.Exception is StartupException or IOException { InnerException: Microsoft.AspNetCore.Connections.AddressInUseException })

@@ -15,7 +15,7 @@ internal static class PostData
         api.MapPost("/data", HandleAsync)
             .AllowAnonymous() // The sender is judged by the readings' devices: see Admission.
             .WithTags("Readings")
-            .Accepts<ReadingBody>("application/json", "application/x-ndjson")
+            .WithMetadata(new JsonBody(typeof(ReadingBody), "application/json", "application/x-ndjson"))
             .Produces<Answer>().ProducesProblem(400).ProducesProblem(401).ProducesProblem(403).ProducesProblem(413).ProducesProblem(503)
             .WithSummary("Brings readings in: one, an array of up to 10,000, or NDJSON; 200 means that they are in the database");
 

@@ -57,11 +57,6 @@ internal sealed partial class MqttBroker(
     private Task SignInAsync(ValidatingConnectionEventArgs args)
     {
         var connection = (MqttConnection)args.ChannelAdapter;
-        if (access.SignIn(args.UserName, args.RawPassword) is not { } identity)
-        {
-            args.ReasonCode = string.IsNullOrEmpty(args.UserName) ? MqttConnectReasonCode.NotAuthorized : MqttConnectReasonCode.BadUserNameOrPassword;
-            return Task.CompletedTask;
-        }
         var clientId = args.ClientId;
         if (string.IsNullOrEmpty(clientId))
         {
@@ -70,9 +65,14 @@ internal sealed partial class MqttBroker(
                 args.ReasonCode = MqttConnectReasonCode.ClientIdentifierNotValid;
                 return Task.CompletedTask;
             }
-            clientId = Guid.NewGuid().ToString("N");
+            connection.Connect!.ClientId = clientId = Guid.NewGuid().ToString("N");
             if (args.ProtocolVersion == MqttProtocolVersion.V500)
                 args.AssignedClientIdentifier = clientId;
+        }
+        if (access.SignIn(args.UserName, args.RawPassword) is not { } identity)
+        {
+            args.ReasonCode = string.IsNullOrEmpty(args.UserName) ? MqttConnectReasonCode.NotAuthorized : MqttConnectReasonCode.BadUserNameOrPassword;
+            return Task.CompletedTask;
         }
         // The broker keys sessions by client id alone; qualified by the credential, one can't take another's over.
         connection.Connect!.ClientId = identity.Qualify(clientId);

@@ -30,7 +30,7 @@ internal static class DeviceEndpoints
                 return created.ToResult(StatusCodes.Status201Created);
             })
             .RequireAuthorization(Policies.Operate)
-            .Accepts<CreateDevice>("application/json").Produces<DeviceWithToken>(201).ProducesProblem(400).ProducesProblem(409)
+            .WithMetadata(new JsonBody(typeof(CreateDevice), "application/json")).Produces<DeviceWithToken>(201).ProducesProblem(400).ProducesProblem(409)
             .WithSummary("Registers a device; the answer holds its token, this once");
 
         devices.MapGet("/{id}", async (IMediator mediator, string id, CancellationToken stop) => (await mediator.Send(new GetDevice(id), stop)).ToResult())
@@ -47,7 +47,7 @@ internal static class DeviceEndpoints
                 return patch.Failure is { } invalid ? invalid.ToResult() : (await mediator.Send(patch.Value, stop)).ToResult();
             })
             .RequireAuthorization(Policies.Operate)
-            .Accepts<PatchDeviceBody>("application/json", "application/merge-patch+json").Produces<Device>().ProducesProblem(400).ProducesProblem(404)
+            .WithMetadata(new JsonBody(typeof(PatchDeviceBody), "application/json", "application/merge-patch+json")).Produces<Device>().ProducesProblem(400).ProducesProblem(404)
             .WithSummary("Changes what the body names; null takes a value away");
 
         devices.MapDelete("/{id}", async (IMediator mediator, string id, CancellationToken stop) =>

@@ -18,7 +18,7 @@ internal static class PeopleEndpoints
                 var body = await Json.ReadBodyAsync<AddPerson>(request);
                 return body.Failure is { } failure ? failure.ToResult() : (await mediator.Send(body.Value, stop)).ToResult(StatusCodes.Status201Created);
             })
-            .Accepts<AddPerson>("application/json").Produces<Person>(201).ProducesProblem(400).ProducesProblem(409)
+            .WithMetadata(new JsonBody(typeof(AddPerson), "application/json")).Produces<Person>(201).ProducesProblem(400).ProducesProblem(409)
             .WithSummary("Lets a person sign in");
         people.MapDelete("/{name}", async (IMediator mediator, string name, CancellationToken stop) =>
                 await mediator.Send(new RemovePerson(name), stop) is { Failure: { } failure } ? failure.ToResult() : Results.NoContent())
@@ -33,7 +33,7 @@ internal static class PeopleEndpoints
                 var body = await Json.ReadBodyAsync<AddApiKey>(request);
                 return body.Failure is { } failure ? failure.ToResult() : (await mediator.Send(body.Value, stop)).ToResult(StatusCodes.Status201Created);
             })
-            .Accepts<AddApiKey>("application/json").Produces<ApiKeyWithSecret>(201).ProducesProblem(400).ProducesProblem(409)
+            .WithMetadata(new JsonBody(typeof(AddApiKey), "application/json")).Produces<ApiKeyWithSecret>(201).ProducesProblem(400).ProducesProblem(409)
             .WithSummary("Makes an API key; the answer holds it, this once");
         keys.MapDelete("/{name}", async (IMediator mediator, string name, CancellationToken stop) =>
                 await mediator.Send(new RemoveApiKey(name), stop) is { Failure: { } failure } ? failure.ToResult() : Results.NoContent())
