@@ -21,9 +21,12 @@ internal static class PayloadRules
 
     public const int MaxNumberLength = 100;
 
-    // jsonb writes numbers out: 1e100000 would be 100 kB of zeros.
+    // jsonb writes numbers out: 1e100000 would be 100 kB of zeros, and a payload full of 1e308 comes back fifty times its size.
     private const int MinExponent = -400;
     private const int MaxExponent = 308;
+
+    /// <summary>Digits that the exponents of a payload stand for, all numbers together.</summary>
+    public const int MaxWrittenOutDigits = 64 * 1024;
 
     /// <summary>
     /// Reads on from the payload's opening brace to its closing one. Answers the first thing that is wrong and the place of its token
@@ -34,6 +37,7 @@ internal static class PayloadRules
     {
         var depth = reader.CurrentDepth;
         string? fault = null;
+        var writtenOut = 0;
         place = 0;
         while (reader.Read() && reader.CurrentDepth > depth)
         {
@@ -41,7 +45,7 @@ internal static class PayloadRules
                 continue;
             fault = reader.TokenType switch
             {
-                JsonTokenType.Number => NumberFault(reader.ValueSpan),
+                JsonTokenType.Number => NumberFault(reader.ValueSpan, ref writtenOut),
                 JsonTokenType.String => reader.ValueIsEscaped ? EscapeFault(reader.ValueSpan) : null,
                 JsonTokenType.PropertyName => NameFault(ref reader),
                 _ => null,
@@ -87,7 +91,7 @@ internal static class PayloadRules
             : null;
     }
 
-    private static string? NumberFault(ReadOnlySpan<byte> literal)
+    private static string? NumberFault(ReadOnlySpan<byte> literal, ref int writtenOut)
     {
         if (literal.Length > MaxNumberLength)
             return $"the number {Shortened(literal)} has {literal.Length} characters, at most {MaxNumberLength} are allowed";
@@ -95,10 +99,12 @@ internal static class PayloadRules
         var e = literal.IndexOfAny((byte)'e', (byte)'E');
         if (e < 0)
             return null;
-        return Exponent(literal[(e + 1)..]) is < MinExponent or > MaxExponent
-            || !double.TryParse(literal, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) || !double.IsFinite(value)
-            ? $"the number {Shortened(literal)} is out of range: a finite double with an exponent from {MinExponent} to {MaxExponent} is allowed"
-            : null;
+        var exponent = Exponent(literal[(e + 1)..]);
+        if (exponent is < MinExponent or > MaxExponent
+            || !double.TryParse(literal, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) || !double.IsFinite(value))
+            return $"the number {Shortened(literal)} is out of range: a finite double with an exponent from {MinExponent} to {MaxExponent} is allowed";
+        writtenOut += Math.Abs(exponent);
+        return writtenOut > MaxWrittenOutDigits ? $"the payload's exponents stand for more than {MaxWrittenOutDigits} digits" : null;
     }
 
     private static int Exponent(ReadOnlySpan<byte> text) =>

@@ -36,7 +36,7 @@ public readonly record struct HistoryCursor(DateTime Timestamp, long Id)
 /// (excluded). Readings that arrive while one pages are newer than the cursor or in their place; none is seen twice.
 /// Fails as not found for a device that isn't registered.
 /// </summary>
-/// <param name="Limit">Readings at most; the caller bounds it.</param>
+/// <param name="Limit">Readings at most; the caller bounds it. A page of large payloads ends earlier, with a cursor.</param>
 public sealed record GetHistory(string DeviceId, DateTime? From, DateTime? To, string? DataType, HistoryCursor? After, int Limit)
     : IRequest<Outcome<HistoryPage>>, ILimited
 {

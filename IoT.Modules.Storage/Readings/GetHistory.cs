@@ -11,6 +11,9 @@ internal sealed class GetHistoryHandler(PostgresPools database, DeviceDirectory 
     private static readonly DateTime Beginning = DateTime.SpecifyKind(DateTime.MinValue, DateTimeKind.Utc);
     private static readonly DateTime End = new(9999, 12, 31, 23, 59, 59, DateTimeKind.Utc);
 
+    // A page of large payloads ends early, with a cursor: what a request holds in memory has a bound in bytes too.
+    private const int MaxPageCharacters = 4 * 1024 * 1024;
+
     private const string Place =
         "device_id = @Uuid and timestamp >= @From and timestamp < @To and (timestamp, id) < (@AfterTimestamp, @AfterId) order by timestamp desc, id desc limit @Count";
 
@@ -31,7 +34,7 @@ internal sealed class GetHistoryHandler(PostgresPools database, DeviceDirectory 
             return Failure.NotFound($"Device {request.DeviceId}");
 
         await using var connection = await database.Read.OpenConnectionAsync(cancellationToken);
-        var rows = (await connection.QueryAsync<Series.Row>(new CommandDefinition(
+        var rows = connection.QueryUnbufferedAsync<Series.Row>(
             request.DataType is null ? AllTypes : OneType,
             new
             {
@@ -42,9 +45,17 @@ internal sealed class GetHistoryHandler(PostgresPools database, DeviceDirectory 
                 AfterTimestamp = new TypedParameter<object>(request.After?.Timestamp ?? End, NpgsqlDbType.TimestampTz),
                 AfterId = request.After?.Id ?? long.MaxValue,
                 Count = request.Limit + 1L,
-            },
-            cancellationToken: cancellationToken))).AsList();
-        var items = rows.Take(request.Limit).Select(r => r.ToReading(device.Id)).ToList();
-        return new HistoryPage(items, rows.Count > request.Limit ? new HistoryCursor(items[^1].Timestamp, items[^1].Id) : null);
+            });
+
+        var items = new List<StoredReading>();
+        var characters = 0;
+        await foreach (var row in rows.WithCancellation(cancellationToken))
+        {
+            if (items.Count == request.Limit || characters > MaxPageCharacters)
+                return new HistoryPage(items, new HistoryCursor(items[^1].Timestamp, items[^1].Id));
+            items.Add(row.ToReading(device.Id));
+            characters += row.Payload.Length;
+        }
+        return new HistoryPage(items, null);
     }
 }
