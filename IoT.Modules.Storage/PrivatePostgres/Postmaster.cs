@@ -57,30 +57,11 @@ internal sealed class Postmaster : IDisposable
         return false;
     }
 
-    public async Task StopAsync()
-    {
-        if (Exited.IsCompleted)
-            return;
-        Posix.Signal(Pid, Posix.SigInt);
-        if (await ExitedWithinAsync(FastShutdown))
-        {
-            _logger.Stopped(Pid);
-            return;
-        }
-
-        _logger.StopsSlowly(Pid, FastShutdown.TotalSeconds);
-        Posix.Signal(Pid, Posix.SigQuit);
-        if (!await ExitedWithinAsync(ImmediateShutdown))
-            _logger.DoesNotStop(Pid, ImmediateShutdown.TotalSeconds);
-    }
-
-    public void Dispose() => _process.Dispose();
-
-    private async Task<bool> ExitedWithinAsync(TimeSpan time)
+    public async Task<bool> ExitedWithinAsync(TimeSpan time, CancellationToken cancellationToken)
     {
         try
         {
-            await Exited.WaitAsync(time, _clock);
+            await Exited.WaitAsync(time, _clock, cancellationToken);
             return true;
         }
         catch (TimeoutException)
@@ -88,6 +69,25 @@ internal sealed class Postmaster : IDisposable
             return false;
         }
     }
+
+    public async Task StopAsync()
+    {
+        if (Exited.IsCompleted)
+            return;
+        Posix.Signal(Pid, Posix.SigInt);
+        if (await ExitedWithinAsync(FastShutdown, CancellationToken.None))
+        {
+            _logger.Stopped(Pid);
+            return;
+        }
+
+        _logger.StopsSlowly(Pid, FastShutdown.TotalSeconds);
+        Posix.Signal(Pid, Posix.SigQuit);
+        if (!await ExitedWithinAsync(ImmediateShutdown, CancellationToken.None))
+            _logger.DoesNotStop(Pid, ImmediateShutdown.TotalSeconds);
+    }
+
+    public void Dispose() => _process.Dispose();
 
     /// <summary>The server writes its state in line 8; pg_ctl looks there too.</summary>
     private bool SaysReady(string pidFile)

@@ -16,6 +16,9 @@ internal sealed class PrivateServer(StorageOptions options, DataDirectoryLock da
     /// <summary>For the server's log collector, which ends after its postmaster.</summary>
     private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(5);
 
+    /// <summary>Cleaners of /tmp remove what is days old; PostgreSQL refreshes its socket in the same way.</summary>
+    private static readonly TimeSpan LinkRenewal = TimeSpan.FromHours(1);
+
     private readonly ClusterLayout _layout = new(data.Directory);
     private readonly CancellationTokenSource _stopping = new();
     private readonly TaskCompletionSource<string> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -71,7 +74,7 @@ internal sealed class PrivateServer(StorageOptions options, DataDirectoryLock da
         if (_disposed)
             return;
         await AbandonAsync();
-        if (_postmaster is not null)
+        if (_postmaster is { Exited.IsCompleted: false })
         {
             await _postmaster.StopAsync();
             await _server!.Processes.GoneAsync(LastWords, CancellationToken.None);
@@ -172,7 +175,12 @@ internal sealed class PrivateServer(StorageOptions options, DataDirectoryLock da
         {
             while (true)
             {
-                await _postmaster!.Exited.WaitAsync(stopping);
+                if (!await _postmaster!.ExitedWithinAsync(LinkRenewal, stopping))
+                {
+                    server.Sockets.PointTo(_port);
+                    continue;
+                }
+
                 logger.Died(_postmaster.Pid, _postmaster.ExitCode);
                 _status = _status with { State = PrivateServerState.Restarting, Pid = null, Port = null };
                 await LaunchAsync(server, patient: true, stopping);
