@@ -57,10 +57,9 @@ internal sealed class ReadyMessage(
         var device = devices.Find(SampleDevice);
         if (security.AnonymousDevices && device?.TokenHash is null)
             return null;
-        var path = Path.Combine(data.Directory, "keys", "sample-device-token");
+        var path = Path.Combine(data.KeysDirectory().FullName, "sample-device-token");
         if (!File.Exists(path))
         {
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
             await using var file = new FileStream(path, new FileStreamOptions
             {
                 Mode = FileMode.CreateNew,

@@ -16,8 +16,7 @@ internal static class SignInSetup
         services.AddDataProtection();
         services.AddOptions<Microsoft.AspNetCore.DataProtection.KeyManagement.KeyManagementOptions>()
             .Configure<DataOptions, ILoggerFactory>((keys, data, loggers) => keys.XmlRepository =
-                new Microsoft.AspNetCore.DataProtection.Repositories.FileSystemXmlRepository(
-                    Directory.CreateDirectory(Path.Combine(data.Directory, "keys")), loggers));
+                new Microsoft.AspNetCore.DataProtection.Repositories.FileSystemXmlRepository(data.KeysDirectory(), loggers));
 
         services.AddAuthentication(Scheme)
             .AddPolicyScheme(Scheme, null, options => options.ForwardDefaultSelector = http =>

@@ -12,4 +12,8 @@ public sealed class DataOptions
     [Description("everything the host writes on disk: private PostgreSQL (`postgres/connection`, mode 0600, holds its URI for `psql`), keys")]
     [Required(AllowEmptyStrings = false, ErrorMessage = "a path")]
     public string Directory { get; set; } = "./data";
+
+    /// <summary>The folder for keys and tokens, made when missing; for the host's user only.</summary>
+    public DirectoryInfo KeysDirectory() =>
+        System.IO.Directory.CreateDirectory(Path.Combine(Directory, "keys"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
 }
