@@ -36,6 +36,8 @@ internal sealed class MqttConnection : IMqttChannelAdapter
     private readonly PipeWriter _output;
     private readonly SemaphoreSlim _writing = new(1);
     private readonly SemaphoreSlim _inFlight;
+    private readonly CancellationToken _closing;
+    private readonly CancellationTokenRegistration _closingRegistration;
 
     // The session layer answers publishes in the order in which it read them, so a queue pairs them with their acknowledgements.
     private readonly ConcurrentQueue<Task<Acknowledgement>> _acknowledgements = new();
@@ -49,6 +51,8 @@ internal sealed class MqttConnection : IMqttChannelAdapter
         _output = connection.Transport.Output;
         _inFlight = new SemaphoreSlim(options.MqttMaxInFlight);
         PacketFormatterAdapter = formatter;
+        _closing = connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? CancellationToken.None;
+        _closingRegistration = _closing.UnsafeRegister(static input => ((PipeReader)input!).CancelPendingRead(), _input);
     }
 
     /// <summary>
@@ -81,8 +85,6 @@ internal sealed class MqttConnection : IMqttChannelAdapter
 
     public MqttPacketFormatterAdapter PacketFormatterAdapter { get; }
 
-    private bool IsClosing => _connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested.IsCancellationRequested == true;
-
     /// <summary>Ends the connection at once.</summary>
     public void Abort(string reason) => _connection.Abort(new ConnectionAbortedException(reason));
 
@@ -102,6 +104,7 @@ internal sealed class MqttConnection : IMqttChannelAdapter
 
     public void Dispose()
     {
+        _closingRegistration.Dispose();
         _writing.Dispose();
         _inFlight.Dispose();
     }
@@ -110,11 +113,9 @@ internal sealed class MqttConnection : IMqttChannelAdapter
 
     public async Task<MqttPacket?> ReceivePacketAsync(CancellationToken cancellationToken)
     {
-        using var closing = _connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested
-            .UnsafeRegister(static input => ((PipeReader)input!).CancelPendingRead(), _input);
         while (true)
         {
-            if (IsClosing)
+            if (_closing.IsCancellationRequested)
             {
                 await DrainAsync(cancellationToken);
                 return null;
