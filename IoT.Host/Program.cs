@@ -8,9 +8,13 @@ using IoT.Modules.Gateway;
 using IoT.Modules.Storage;
 using IoT.Modules.Storage.Contracts;
 
+if (HealthProbe.IsAskedFor(args))
+    return await HealthProbe.RunAsync(args);
+
 try
 {
     var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
+    builder.Configuration.IgnoreBlankVariables();
     SettingsCheck.ThrowIfWrong(builder.Configuration);
 
     builder.AddLogging();

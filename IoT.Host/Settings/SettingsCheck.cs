@@ -41,9 +41,6 @@ internal static class SettingsCheck
             var value = section[property.Name];
             if (value is null)
                 continue;
-            // A blank variable is a setting left out, as compose files pass them.
-            if (value.Length == 0 && Nullable.GetUnderlyingType(property.PropertyType) is null && property.PropertyType == typeof(string) && property.GetValue(defaults) is null)
-                continue;
             if (!TryConvert(value, property.PropertyType, out var converted, out var expected))
             {
                 yield return Line(section.Key, property.Name, value, expected);
