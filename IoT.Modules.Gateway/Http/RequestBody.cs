@@ -27,8 +27,12 @@ internal static class RequestBody
         var encoding = request.Headers.ContentEncoding.ToString();
         if (encoding is not ("" or "identity" or "gzip"))
             return Failure.Invalid("Content-Encoding", $"{encoding} is not understood; gzip is");
+        // Kestrel's own limit would break the connection off while the client still sends, so that many never see the 413; without it
+        // Kestrel reads what is left of a refused body, for a few seconds, and throws it away.
         if (request.HttpContext.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
-            size.MaxRequestBodySize = maxBytes;
+            size.MaxRequestBodySize = null;
+        if (request.ContentLength > maxBytes)
+            return TooLarge(maxBytes);
 
         await using var gzip = encoding == "gzip" ? new GZipStream(request.Body, CompressionMode.Decompress, leaveOpen: true) : null;
         var source = gzip ?? request.Body;
@@ -56,10 +60,6 @@ internal static class RequestBody
         catch (InvalidDataException)
         {
             return Failure.Invalid("body", "is not gzip, as Content-Encoding says");
-        }
-        catch (BadHttpRequestException exception) when (exception.StatusCode == StatusCodes.Status413PayloadTooLarge)
-        {
-            return TooLarge(maxBytes);
         }
         finally
         {
