@@ -7,6 +7,12 @@ using Xunit;
 
 namespace IoT.Tests.Support;
 
+/// <summary>The CONNACK said no.</summary>
+internal sealed class MqttRefusedException(MqttClientConnectResultCode code) : Exception($"The platform refuses the connection: {code}")
+{
+    public MqttClientConnectResultCode Code { get; } = code;
+}
+
 /// <summary>An MQTT client that remembers what it got and in which order it was acknowledged.</summary>
 internal sealed class MqttUser : IAsyncDisposable
 {
@@ -52,7 +58,9 @@ internal sealed class MqttUser : IAsyncDisposable
             options.WithCredentials(user, password);
         try
         {
-            await mqtt._client.ConnectAsync(options.Build(), TestContext.Current.CancellationToken);
+            var answer = await mqtt._client.ConnectAsync(options.Build(), TestContext.Current.CancellationToken);
+            if (answer.ResultCode != MqttClientConnectResultCode.Success)
+                throw new MqttRefusedException(answer.ResultCode);
         }
         catch
         {
