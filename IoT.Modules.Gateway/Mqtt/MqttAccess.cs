@@ -15,6 +15,10 @@ internal sealed record MqttIdentity(string Scope, Sender? Sender, string? Role)
 
     public bool IsAnonymous => Scope == AnonymousScope;
 
+    public static string ScopeOfDevice(string deviceId) => $"device:{deviceId}";
+
+    public static string ScopeOfKey(string name) => $"key:{name}";
+
     /// <summary>The client id by which the broker knows a session of this credential.</summary>
     public string Qualify(string clientId) => $"{Scope}/{clientId}";
 
@@ -32,9 +36,9 @@ internal sealed class MqttAccess(DeviceDirectory devices, ApiKeyDirectory apiKey
             return (security.AnonymousDevices || security.AnonymousTopics) && password is not { Length: > 0 } ? MqttIdentity.Anonymous : null;
         var token = System.Text.Encoding.UTF8.GetString(password ?? []);
         if (apiKeys.Find(token) is { } key && key.Name == userName)
-            return new MqttIdentity($"key:{key.Name}", key.Role == Roles.Admin ? new Sender(SenderKind.Admin) : null, key.Role);
+            return new MqttIdentity(MqttIdentity.ScopeOfKey(key.Name), key.Role == Roles.Admin ? new Sender(SenderKind.Admin) : null, key.Role);
         if (devices.Find(userName) is { IsEnabled: true } device && DeviceDirectory.Verify(device, password))
-            return new MqttIdentity($"device:{device.Id}", new Sender(SenderKind.Device, device), null);
+            return new MqttIdentity(MqttIdentity.ScopeOfDevice(device.Id), new Sender(SenderKind.Device, device), null);
         return null;
     }
 

@@ -16,7 +16,7 @@ namespace IoT.Modules.Gateway.Mqtt;
 /// </summary>
 internal sealed partial class MqttBroker(
     MqttListener listener, MqttAccess access, Admission admission, ReadingParser parser, IngestQueue queue, IngestMetrics metrics, ILogger<MqttBroker> logger)
-    : IHostedService, INotificationHandler<DeviceAccessChanged>, IDisposable
+    : IHostedService, INotificationHandler<DeviceAccessChanged>, INotificationHandler<ApiKeyRemoved>, IDisposable
 {
     private readonly MqttServer _server = new MqttServerFactory().CreateMqttServer(
         new MqttServerOptionsBuilder()
@@ -44,12 +44,18 @@ internal sealed partial class MqttBroker(
     public void Dispose() => _server.Dispose();
 
     /// <summary>Connections made with a credential that has ended end too.</summary>
-    public Task Handle(DeviceAccessChanged notification, CancellationToken cancellationToken)
+    public Task Handle(DeviceAccessChanged notification, CancellationToken cancellationToken) =>
+        EndConnectionsOf(MqttIdentity.ScopeOfDevice(notification.DeviceId), "The device's access has changed.");
+
+    public Task Handle(ApiKeyRemoved notification, CancellationToken cancellationToken) =>
+        EndConnectionsOf(MqttIdentity.ScopeOfKey(notification.Name), "The API key has ended.");
+
+    private Task EndConnectionsOf(string scope, string reason)
     {
         foreach (var connection in listener.Connections)
         {
-            if (connection.Identity?.Sender?.Device?.Id == notification.DeviceId)
-                connection.Abort("The device's access has changed.");
+            if (connection.Identity?.Scope == scope)
+                connection.Abort(reason);
         }
         return Task.CompletedTask;
     }

@@ -56,6 +56,9 @@ public sealed record AddApiKey(string? Name, string? Role) : IRequest<Outcome<Ap
 /// <summary>Ends a key.</summary>
 public sealed record RemoveApiKey(string Name) : IRequest<Outcome<Done>>;
 
+/// <summary>News: a key has ended; connections made with it must end.</summary>
+public sealed record ApiKeyRemoved(string Name) : INotification;
+
 /// <summary>The first admin, as made by this start of the host; for the start-up message.</summary>
 public sealed class FirstAdminLogin
 {

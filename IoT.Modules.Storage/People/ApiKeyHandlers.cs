@@ -34,7 +34,7 @@ internal sealed class AddApiKeyHandler(PostgresPools database, ApiKeyDirectory d
     }
 }
 
-internal sealed class RemoveApiKeyHandler(PostgresPools database, ApiKeyDirectory directory) : IRequestHandler<RemoveApiKey, Outcome<Done>>
+internal sealed class RemoveApiKeyHandler(PostgresPools database, ApiKeyDirectory directory, IMediator mediator) : IRequestHandler<RemoveApiKey, Outcome<Done>>
 {
     public async Task<Outcome<Done>> Handle(RemoveApiKey request, CancellationToken cancellationToken)
     {
@@ -45,6 +45,7 @@ internal sealed class RemoveApiKeyHandler(PostgresPools database, ApiKeyDirector
         if (removed == 0)
             return Failure.NotFound($"API key {request.Name}");
         directory.Remove(request.Name);
+        await mediator.Publish(new ApiKeyRemoved(request.Name), cancellationToken);
         return default(Done);
     }
 }
