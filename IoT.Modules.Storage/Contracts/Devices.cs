@@ -47,6 +47,12 @@ public sealed record ListDevices(string? Search = null, string? Type = null, str
             yield return new("limit", $"1 to {MaxLimit}");
         if (Cursor is not null && !DeviceId.IsValid(Cursor))
             yield return new("cursor", "not a cursor of this list");
+        foreach (var (field, value) in new[] { ("type", Type), ("location", Location), ("status", Status) })
+        {
+            // PostgreSQL's text can't hold it.
+            if (value?.Contains('\0', StringComparison.Ordinal) == true)
+                yield return new(field, "must not hold NUL");
+        }
     }
 }
 
@@ -57,12 +63,18 @@ public sealed record GetDevice(string Id) : IRequest<Outcome<Device>>, ILimited
 }
 
 /// <summary>Changes what is given; a member left out stays. An empty text takes the value away.</summary>
+/// <param name="Labels">Replace those there are; null leaves them.</param>
 public sealed record PatchDevice(string Id, string? Name, string? Type, string? Location, IReadOnlyDictionary<string, string>? Labels, string? Status)
     : IRequest<Outcome<Device>>, IValidated
 {
+    /// <summary>Single labels to set, or with null to take away; the others stay.</summary>
+    public IReadOnlyDictionary<string, string?> LabelChanges { get; init; } = new Dictionary<string, string?>();
+
     public IEnumerable<FieldError> Validate()
     {
         foreach (var error in DeviceRules.Texts(Name, Type, Location, Labels))
+            yield return error;
+        foreach (var error in DeviceRules.Texts(null, null, null, LabelChanges.ToDictionary(label => label.Key, label => label.Value ?? "")))
             yield return error;
         if (Status is not (null or DeviceStatus.Active or DeviceStatus.Disabled))
             yield return new("status", $"{DeviceStatus.Active} or {DeviceStatus.Disabled}");

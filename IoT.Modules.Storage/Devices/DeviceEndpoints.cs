@@ -63,7 +63,7 @@ internal static class DeviceEndpoints
     }
 
     /// <summary>The body of a PATCH, for the API's description.</summary>
-    internal sealed record PatchDeviceBody(string? Name, string? Type, string? Location, IReadOnlyDictionary<string, string>? Labels, string? Status);
+    internal sealed record PatchDeviceBody(string? Name, string? Type, string? Location, IReadOnlyDictionary<string, string?>? Labels, string? Status);
 
     // A member that is null takes the value away (RFC 7396), one that is missing leaves it; a record could not tell them apart.
     private static Outcome<PatchDevice> PatchOf(string id, Dictionary<string, JsonElement> body)
@@ -80,18 +80,18 @@ internal static class DeviceEndpoints
             return "";
         }
 
-        Dictionary<string, string>? Labels()
+        Dictionary<string, string?> LabelChanges()
         {
-            if (!body.TryGetValue("labels", out var value))
-                return null;
-            if (value.ValueKind is JsonValueKind.Object && value.EnumerateObject().All(l => l.Value.ValueKind is JsonValueKind.String))
-                return value.Deserialize<Dictionary<string, string>>();
-            if (value.ValueKind is not JsonValueKind.Null)
-                errors["labels"] = ["an object of texts, or null, is expected"];
+            if (!body.TryGetValue("labels", out var value) || value.ValueKind is JsonValueKind.Null)
+                return [];
+            if (value.ValueKind is JsonValueKind.Object && value.EnumerateObject().All(l => l.Value.ValueKind is JsonValueKind.String or JsonValueKind.Null))
+                return value.Deserialize<Dictionary<string, string?>>()!;
+            errors["labels"] = ["an object of texts or nulls, or null, is expected"];
             return [];
         }
 
-        var patch = new PatchDevice(id, Text("name"), Text("type"), Text("location"), Labels(), Text("status"));
+        var hasNoLabels = body.TryGetValue("labels", out var labels) && labels.ValueKind is JsonValueKind.Null;
+        var patch = new PatchDevice(id, Text("name"), Text("type"), Text("location"), hasNoLabels ? new Dictionary<string, string>() : null, Text("status")) { LabelChanges = LabelChanges() };
         return errors.Count == 0 ? patch : new Failure(FailureKind.Invalid, string.Join("; ", errors.Select(e => $"{e.Key}: {e.Value[0]}")), errors);
     }
 }

@@ -12,6 +12,7 @@ internal sealed class PatchDeviceHandler(PostgresPools database, DeviceDirectory
     public async Task<Outcome<Device>> Handle(PatchDevice request, CancellationToken cancellationToken)
     {
         await using var connection = await database.Write.OpenConnectionAsync(cancellationToken);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var row = DeviceId.IsValid(request.Id)
             ? await connection.QuerySingleOrDefaultAsync<DeviceRow>(new CommandDefinition(
                 $"""
@@ -19,7 +20,7 @@ internal sealed class PatchDeviceHandler(PostgresPools database, DeviceDirectory
                      name = nullif(coalesce(@Name, name), ''),
                      type = nullif(coalesce(@Type, type), ''),
                      location = nullif(coalesce(@Location, location), ''),
-                     labels = coalesce(@Labels, labels),
+                     labels = jsonb_strip_nulls(coalesce(@Labels, labels) || @LabelChanges),
                      status = coalesce(@Status, status)
                  where external_id = @Id
                  returning {DeviceRow.Columns}
@@ -31,12 +32,18 @@ internal sealed class PatchDeviceHandler(PostgresPools database, DeviceDirectory
                     request.Type,
                     request.Location,
                     Labels = new TypedParameter<string>(request.Labels is null ? null : JsonSerializer.Serialize(request.Labels), NpgsqlDbType.Jsonb),
+                    LabelChanges = new TypedParameter<string>(JsonSerializer.Serialize(request.LabelChanges), NpgsqlDbType.Jsonb),
                     request.Status,
                 },
+                transaction,
                 cancellationToken: cancellationToken))
             : null;
         if (row is null)
             return Failure.NotFound($"Device {request.Id}");
+        var changed = row.ToDevice(directory);
+        if (changed.Labels.Count > DeviceRules.MaxLabels)
+            return Failure.Invalid("labels", $"at most {DeviceRules.MaxLabels}, these would be {changed.Labels.Count}");
+        await transaction.CommitAsync(cancellationToken);
 
         var device = directory.FindOrAdd(row.ExternalId);
         var isEnabled = row.Status == DeviceStatus.Active;
@@ -45,6 +52,6 @@ internal sealed class PatchDeviceHandler(PostgresPools database, DeviceDirectory
             device.IsEnabled = isEnabled;
             await mediator.Publish(new DeviceAccessChanged(device.Id), cancellationToken);
         }
-        return row.ToDevice(directory);
+        return changed;
     }
 }

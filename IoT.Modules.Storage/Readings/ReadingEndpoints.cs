@@ -53,6 +53,8 @@ internal static class ReadingEndpoints
         var errors = new Dictionary<string, string[]>();
         var start = Time("from", from, errors);
         var end = Time("to", to, errors);
+        if (data_type?.Contains('\0', StringComparison.Ordinal) == true)
+            errors["data_type"] = ["must not hold NUL"];
         HistoryCursor? after = null;
         if (cursor is not null)
         {
