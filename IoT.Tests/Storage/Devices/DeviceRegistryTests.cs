@@ -90,6 +90,9 @@ public sealed class DeviceRegistryTests(SharedPlatform platform)
     [InlineData("limit=1001", "limit")]
     [InlineData("limit=-1", "limit")]
     [InlineData("cursor=%20", "cursor")]
+    [InlineData("type=%00", "type")]
+    [InlineData("location=%00", "location")]
+    [InlineData("status=%00", "status")]
     public async Task A_list_has_bounds(string query, string field)
     {
         var answer = await platform.Client.ReadAsync($"{Devices}?{query}");
@@ -152,6 +155,11 @@ public sealed class DeviceRegistryTests(SharedPlatform platform)
         var patched = await platform.Client.PatchJsonAsync($"{Devices}/{id}", """{"labels":{"b":null,"c":"3"}}""");
         Assert.True(patched.Status == 200, patched.ToString());
         Assert.Equal("""{"a":"1","c":"3"}""", patched.Json.GetProperty("labels").GetRawText());
+        Assert.Equal(patched.Text, (await platform.Client.PatchJsonAsync($"{Devices}/{id}", """{"labels":{}}""")).Text);
+
+        var many = string.Join(",", Enumerable.Range(0, 63).Select(i => $"\"l{i}\":\"\""));
+        Assert.Equal(400, (await platform.Client.PatchJsonAsync($"{Devices}/{id}", """{"labels":{""" + many + "}}")).Status);
+        Assert.Equal(patched.Text, (await platform.Client.ReadAsync($"{Devices}/{id}")).Text);
     }
 
     [Fact]

@@ -52,6 +52,7 @@ public sealed class HistoryTests(SharedPlatform platform)
     [InlineData("cursor=MTIz", "cursor")]
     [InlineData("from=yesterday", "from")]
     [InlineData("to=2026-13-01T00:00:00Z", "to")]
+    [InlineData("data_type=a%00b", "data_type")]
     public async Task What_is_wrong_with_the_question_is_named(string query, string field)
     {
         var device = await platform.NewDeviceAsync();
@@ -62,18 +63,10 @@ public sealed class HistoryTests(SharedPlatform platform)
     }
 
     [Fact]
-    public async Task Control_characters_in_the_question_are_no_accident()
-    {
-        var device = await platform.NewDeviceAsync();
-        foreach (var query in new[] { "data_type=%00", "data_type=a%00b" })
-            Assert.True((await platform.Client.ReadAsync($"/api/v1/devices/{device.Id}/data?{query}")).Status is 200 or 400, query);
-        Assert.Equal(404, (await platform.Client.ReadAsync("/api/v1/devices/a%01b/data")).Status);
-    }
-
-    [Fact]
     public async Task An_unknown_device_is_not_found()
     {
         var id = Platform.NewId();
+        Assert.Equal(404, (await platform.Client.ReadAsync("/api/v1/devices/a%01b/data")).Status);
         Assert.Equal(404, (await platform.Client.ReadAsync($"/api/v1/devices/{id}/data")).Status);
         Assert.Equal(404, (await platform.Client.ReadAsync($"/api/v1/devices/{id}/latest")).Status);
         Assert.Equal(404, (await platform.Client.ReadAsync($"/api/v1/devices/{id}/data", "text/csv")).Status);
