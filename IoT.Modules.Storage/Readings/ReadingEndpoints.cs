@@ -16,6 +16,14 @@ internal static class ReadingEndpoints
     // Rows fetched at a time: what a stream holds in memory, however long it is.
     private const int ChunkSize = 1_000;
 
+    // For links, which can't say Accept.
+    private static readonly Dictionary<string, string> FormatNames = new(StringComparer.Ordinal)
+    {
+        ["json"] = "application/json",
+        ["csv"] = "text/csv",
+        ["ndjson"] = "application/x-ndjson",
+    };
+
     public static void MapReadings(this IEndpointRouteBuilder api)
     {
         var devices = api.MapGroup("/devices/{id}").WithTags("Readings").RequireAuthorization(Policies.View);
@@ -39,18 +47,20 @@ internal static class ReadingEndpoints
 
         devices.MapGet("/data", HistoryAsync)
             .Produces<Page<ReadingShape>>(200, "application/json", "application/x-ndjson", "text/csv").ProducesProblem(400).ProducesProblem(404)
-            .WithSummary("History, newest first; Accept: text/csv or application/x-ndjson streams all of it unless limit says otherwise");
+            .WithSummary("History, newest first; Accept: text/csv or application/x-ndjson (or format=csv, format=ndjson) streams all of it unless limit says otherwise");
     }
 
     /// <summary>A reading as the API shows it, for the API's description; the payload is an object.</summary>
     internal sealed record ReadingShape(long Id, string DeviceId, DateTime Timestamp, string DataType, Dictionary<string, object> Payload, string Status);
 
     private static async Task<IResult> HistoryAsync(
-        IMediator mediator, HttpContext http, string id, string? from, string? to, string? data_type, string? limit, string? cursor, CancellationToken stop)
+        IMediator mediator, HttpContext http, string id, string? from, string? to, string? data_type, string? limit, string? cursor, string? format, CancellationToken stop)
     {
-        var contentType = NegotiatedType(http.Request);
-        var isStream = contentType != "application/json";
         var errors = new Dictionary<string, string[]>();
+        var contentType = format is null ? NegotiatedType(http.Request) : FormatNames.GetValueOrDefault(format);
+        if (contentType is null)
+            errors["format"] = [$"one of {string.Join(", ", FormatNames.Keys)}"];
+        var isStream = contentType != "application/json";
         var start = Time("from", from, errors);
         var end = Time("to", to, errors);
         if (data_type?.Contains('\0', StringComparison.Ordinal) == true)
@@ -75,12 +85,12 @@ internal static class ReadingEndpoints
             return failure.ToResult();
 
         http.Response.ContentType = $"{contentType}; charset=utf-8";
-        using var format = FormatOf(contentType, http.Response.BodyWriter);
-        format.Begin();
+        using var output = FormatOf(contentType!, http.Response.BodyWriter);
+        output.Begin();
         while (true)
         {
             foreach (var reading in page.Value.Items)
-                format.Write(reading);
+                output.Write(reading);
             remaining -= page.Value.Items.Count;
             if (page.Value.Next is null || remaining <= 0)
                 break;
@@ -92,7 +102,7 @@ internal static class ReadingEndpoints
                 return Results.Empty;
             }
         }
-        format.End(page.Value.Next);
+        output.End(page.Value.Next);
         await http.Response.BodyWriter.FlushAsync(stop);
         return Results.Empty;
     }
