@@ -1,3 +1,4 @@
+using IoT.Host.SignIn;
 using Serilog;
 using Serilog.Events;
 
@@ -23,9 +24,17 @@ internal static class OperationsSetup
             exception is not null || http.Response.StatusCode >= 500 ? LogEventLevel.Warning
             : elapsed > SlowMilliseconds ? LogEventLevel.Information
             : LogEventLevel.Debug);
-        app.UseExceptionHandler();
-        app.UseStatusCodePages();
+        app.UseErrorAnswers();
         app.UseSecurityHeaders();
+    }
+
+    // Problem details for programs, a page for people: the inner ones answer first, and the outer ones leave an answer alone.
+    // (The outer ones stand on the app itself because a branch can't route again.)
+    private static void UseErrorAnswers(this WebApplication app)
+    {
+        app.UseExceptionHandler("/error/500");
+        app.UseStatusCodePagesWithReExecute("/error/{0}");
+        app.UseWhen(http => SignInSetup.IsForPrograms(http.Request.Path), programs => programs.UseExceptionHandler().UseStatusCodePages());
     }
 
     private static void UseSecurityHeaders(this WebApplication app) =>

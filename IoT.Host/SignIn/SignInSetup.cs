@@ -32,12 +32,9 @@ internal static class SignInSetup
                 options.ExpireTimeSpan = TimeSpan.FromHours(12);
                 options.SlidingExpiration = true;
                 options.LoginPath = "/login";
-                options.AccessDeniedPath = "/login";
                 options.Events.OnValidatePrincipal = EndIfTakenOutAsync;
                 options.Events.OnRedirectToLogin = context => RedirectOrChallengeAsync(context);
-                options.Events.OnRedirectToAccessDenied = context => IsForPrograms(context.Request.Path)
-                    ? context.HttpContext.ForbidAsync(BearerHandler.Scheme)
-                    : RedirectOrChallengeAsync(context);
+                options.Events.OnRedirectToAccessDenied = ForbidAsync;
             });
 
         services.AddAuthorizationBuilder()
@@ -59,7 +56,7 @@ internal static class SignInSetup
         new(new ClaimsIdentity([new Claim(ClaimTypes.Name, name), new Claim(ClaimTypes.Role, role)], scheme));
 
     // Programs get status codes; only a browser that looks at pages is sent to the sign-in.
-    private static bool IsForPrograms(PathString path) =>
+    public static bool IsForPrograms(PathString path) =>
         path.StartsWithSegments("/api") || path.StartsWithSegments("/health") || path.StartsWithSegments("/metrics") || path.StartsWithSegments("/openapi");
 
     private static Task RedirectOrChallengeAsync(RedirectContext<CookieAuthenticationOptions> context)
@@ -67,6 +64,14 @@ internal static class SignInSetup
         if (IsForPrograms(context.Request.Path))
             return context.HttpContext.ChallengeAsync(BearerHandler.Scheme);
         context.Response.Redirect(context.RedirectUri);
+        return Task.CompletedTask;
+    }
+
+    private static Task ForbidAsync(RedirectContext<CookieAuthenticationOptions> context)
+    {
+        if (IsForPrograms(context.Request.Path))
+            return context.HttpContext.ForbidAsync(BearerHandler.Scheme);
+        context.Response.StatusCode = StatusCodes.Status403Forbidden;
         return Task.CompletedTask;
     }
 
