@@ -43,7 +43,13 @@ internal static class ApiDescription
                 .WithOpenApiRoutePattern("/openapi/v1.json")
                 .DisableDefaultFonts()
                 .DisableTelemetry()
-                .DisableAgent())
+                .DisableAgent()
+                .DisableMcp()
+                // Both lead to other hosts.
+                .HideDeveloperTools()
+                .HideClientButton()
+                .WithFavicon("/favicon.svg")
+                .AddHeaderContent("<p style=\"padding: 10px 20px; font: 14px system-ui, sans-serif\"><a href=\"/\">&larr; IoT platform</a></p>"))
             .RequireAuthorization(Policies.View);
     }
 }
