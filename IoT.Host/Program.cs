@@ -25,7 +25,7 @@ try
     builder.Services.AddPipeline();
     builder.Services.AddSignIn();
     builder.Services.AddApiDescription();
-    builder.Services.AddPages();
+    builder.AddPages();
     builder.Services.AddDemo(builder.Configuration);
     builder.Services.AddReadyMessage();
     builder.ConfigureShutdown();
