@@ -1,5 +1,7 @@
+using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Logging;
 using MQTTnet.Diagnostics.Logger;
+using MQTTnet.Exceptions;
 
 namespace IoT.Modules.Gateway.Mqtt;
 
@@ -13,11 +15,15 @@ internal sealed partial class MqttLogBridge(ILogger logger) : IMqttNetLogger
         if (logLevel < MqttNetLogLevel.Warning)
             return;
         var text = parameters is { Length: > 0 } ? string.Format(System.Globalization.CultureInfo.InvariantCulture, message, parameters) : message;
-        if (logLevel == MqttNetLogLevel.Error && exception is not MQTTnet.Exceptions.MqttProtocolViolationException)
+        if (logLevel == MqttNetLogLevel.Error && !IsOfClient(exception))
             LogError(exception, source, text);
         else
             LogClientTrouble(source, text, exception?.Message);
     }
+
+    // Packets that aren't, connections broken off, sockets that come and go.
+    private static bool IsOfClient(Exception? exception) =>
+        exception is MqttProtocolViolationException or MqttCommunicationException or ConnectionResetException or ConnectionAbortedException or IOException;
 
     [LoggerMessage(2110, LogLevel.Error, "{Source}: {Message}")]
     private partial void LogError(Exception? exception, string source, string message);
