@@ -34,7 +34,9 @@ internal static class OperationsSetup
     {
         app.UseExceptionHandler("/error/500");
         app.UseStatusCodePagesWithReExecute("/error/{0}");
-        app.UseWhen(http => SignInSetup.IsForPrograms(http.Request.Path), programs => programs.UseExceptionHandler().UseStatusCodePages());
+        app.UseWhen(http => SignInSetup.IsForPrograms(http.Request.Path), programs => programs
+            .UseExceptionHandler(failed => failed.Run(http => Results.Problem().ExecuteAsync(http)))
+            .UseStatusCodePages(answer => Results.Problem(statusCode: answer.HttpContext.Response.StatusCode).ExecuteAsync(answer.HttpContext)));
     }
 
     private static void UseSecurityHeaders(this WebApplication app) =>

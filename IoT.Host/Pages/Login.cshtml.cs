@@ -48,7 +48,7 @@ internal sealed class LoginModel(IMediator mediator, SignInThrottle throttle) : 
                     SignInSetup.PrincipalOf(person.Name, person.Role, CookieAuthenticationDefaults.AuthenticationScheme));
                 return LocalRedirect(Target);
             case FailureKind.Busy or FailureKind.Unavailable:
-                return Again(StatusCodes.Status503ServiceUnavailable, "The database does not answer, so nobody can sign in now. Readings are not affected by that. Try again in a moment.");
+                return Again(StatusCodes.Status503ServiceUnavailable, "The database does not answer, so nobody can sign in now. Try again in a moment.");
             default:
                 return Wrong(address);
         }

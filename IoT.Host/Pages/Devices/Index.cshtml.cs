@@ -43,12 +43,9 @@ internal sealed class IndexModel(IMediator mediator, TimeProvider time) : SitePa
 
     private async Task<Failure?> LoadAsync(CancellationToken stop)
     {
-        var page = await mediator.Send(new ListDevices(Clean(Search), Clean(Type), Clean(Location), Clean(Status), PageSize, Cursor), stop);
+        var page = await mediator.Send(new ListDevices(Search, Type, Location, Status, PageSize, Cursor), stop);
         if (page.Failure is null)
             Devices = page.Value;
         return page.Failure;
     }
-
-    // PostgreSQL's text can't hold NUL; no device has one.
-    private static string? Clean(string? filter) => filter?.Replace("\0", "", StringComparison.Ordinal).Trim();
 }
