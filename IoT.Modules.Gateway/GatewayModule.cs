@@ -23,11 +23,15 @@ public static class GatewayModule
         services.AddSingleton(listen);
 
         services.AddSingleton<IngestActivity>();
+        services.AddSingleton<IngestProgress>();
         services.AddSingleton<IngestMetrics>();
         services.AddSingleton<ReadingParser>();
         services.AddSingleton<Admission>();
-        services.AddSingleton<IngestQueue>();
-        services.AddHostedService(provider => provider.GetRequiredService<IngestQueue>());
+        services.AddSingleton<IngestLogService>();
+        services.AddSingleton<Intake>();
+        services.AddSingleton<Drain>();
+        services.AddHostedService(provider => provider.GetRequiredService<IngestLogService>());
+        services.AddHostedService(provider => provider.GetRequiredService<Drain>());
 
         services.AddSingleton<MqttAccess>();
         services.AddSingleton<MqttListener>();

@@ -28,20 +28,20 @@ public sealed class GatewayOptions
     [Range(1, 100_000, ErrorMessage = "readings, 1 to 100000")]
     public int WriteBatchReadings { get; set; } = 5_000;
 
-    /// <summary>Bytes of readings that wait for their commit. Default 64 MiB, 1 MiB to 4 GiB.</summary>
-    [Description("most bytes of readings that wait for their commit; over it HTTP answers 503 and MQTT connections are read no further")]
-    [Range(1024 * 1024, int.MaxValue, ErrorMessage = "bytes, 1048576 to 2147483647")]
-    public int MaxQueuedBytes { get; set; } = 64 * 1024 * 1024;
+    /// <summary>Writers into PostgreSQL. Default 2, 1 to 16.</summary>
+    [Description("writers that bring readings from the ingest log into PostgreSQL, each with its share of the devices; a change takes effect at a start that finds the log empty")]
+    [Range(1, 16, ErrorMessage = "writers, 1 to 16")]
+    public int DrainLanes { get; set; } = 2;
+
+    /// <summary>MiB. Default 4,096 (4 GiB), 192 to 1,048,576 (1 TiB).</summary>
+    [Description("most disk that the ingest log takes, in MiB: how much is taken in while PostgreSQL is away; full, HTTP answers 503 and MQTT connections are read no further")]
+    [Range(192, 1_048_576, ErrorMessage = "MiB, 192 to 1048576")]
+    public int IngestLogMiB { get; set; } = 4_096;
 
     /// <summary>Requests. Default 256, 1 to 100,000.</summary>
     [Description("most HTTP requests that bring readings in at once; four times as many may wait, more are answered 503")]
     [Range(1, 100_000, ErrorMessage = "requests, 1 to 100000")]
     public int MaxConcurrentRequests { get; set; } = 256;
-
-    /// <summary>Seconds. Default 30, 1 to 600.</summary>
-    [Description("how long an HTTP request waits for its commit, in seconds, before it is answered 503")]
-    [Range(1, 600, ErrorMessage = "seconds, 1 to 600")]
-    public int CommitTimeoutSeconds { get; set; } = 30;
 
     /// <summary>Bytes. Default 1 MiB, 1 KiB to 256 MiB.</summary>
     [Description("largest MQTT packet, in bytes")]

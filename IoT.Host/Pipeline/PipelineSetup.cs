@@ -26,6 +26,7 @@ internal static class PipelineSetup
         // From the outside in. A behaviour applies to the requests that its constraints admit.
         services.AddSingleton(typeof(IPipelineBehavior<,>), typeof(TelemetryBehaviour<,>));
         services.AddSingleton(typeof(IPipelineBehavior<,>), typeof(ValidationBehaviour<,>));
+        services.AddSingleton(typeof(IPipelineBehavior<,>), typeof(FreshnessBehaviour<,>));
         services.AddSingleton(typeof(IPipelineBehavior<,>), typeof(LimitBehaviour<,>));
         services.AddSingleton(typeof(IPipelineBehavior<,>), typeof(DatabaseFailureBehaviour<,>));
     }

@@ -8,7 +8,7 @@ using Microsoft.AspNetCore.Routing;
 
 namespace IoT.Modules.Gateway.Http;
 
-/// <summary><c>POST /api/v1/data</c>: one reading, an array, or NDJSON; answered once everything admitted is committed.</summary>
+/// <summary><c>POST /api/v1/data</c>: one reading, an array, or NDJSON; answered once everything admitted is on disk.</summary>
 internal static class PostData
 {
     public static void MapPostData(this IEndpointRouteBuilder api) =>
@@ -17,12 +17,12 @@ internal static class PostData
             .WithTags("Readings")
             .WithMetadata(new JsonBody(typeof(ReadingBody), "application/json", "application/x-ndjson"))
             .Produces<Answer>().ProducesProblem(400).ProducesProblem(401).ProducesProblem(403).ProducesProblem(413).ProducesProblem(503)
-            .WithSummary("Brings readings in: one, an array of up to 10,000, or NDJSON; 200 means that they are in the database");
+            .WithSummary("Brings readings in: one, an array of up to 10,000, or NDJSON; 200 means that they are on disk and will be in the database once");
 
     /// <summary>A reading, for the API's description.</summary>
     internal sealed record ReadingBody(string DeviceId, DateTime? Timestamp, string DataType, Dictionary<string, object> Payload, string? MessageId, string? Priority);
 
-    /// <param name="Accepted">Readings stored.</param>
+    /// <param name="Accepted">Readings on disk, and so soon in the database.</param>
     /// <param name="Duplicates">Readings known to be stored already.</param>
     /// <param name="Rejected">Readings not taken, by index, and why.</param>
     internal sealed record Answer(
@@ -52,9 +52,9 @@ internal static class PostData
         }
 
         var outcome = await mediator.Send(new IngestReadings(batch, sender), stop);
+        body.Value.Return(); // The log has copied what it took.
         if (outcome.Failure is { } failure)
-            return failure.ToResult(); // Readings may still be queued: the buffer is left to the garbage collector.
-        body.Value.Return();
+            return failure.ToResult();
 
         var (accepted, rejected, denial) = outcome.Value;
         if (accepted > 0)

@@ -20,13 +20,10 @@ internal enum Denial
 /// <summary>Decides for each parsed reading whose it is and whether its sender may bring it in.</summary>
 internal sealed class Admission(DeviceDirectory directory, SecurityOptions security, TimeProvider time)
 {
-    /// <summary>What of a batch goes on to the queue, and what was turned away.</summary>
+    /// <summary>What of a batch goes on to the log, and what was turned away.</summary>
     internal sealed class Result
     {
-        /// <summary>Admitted readings, and for each its index in the batch.</summary>
         public List<Reading> Readings { get; } = [];
-
-        public List<int> Indexes { get; } = [];
 
         public List<RejectedReading> Rejected { get; } = [];
 
@@ -47,7 +44,6 @@ internal sealed class Admission(DeviceDirectory directory, SecurityOptions secur
             if (denial == Denial.None)
             {
                 result.Readings.Add(new Reading(device!, parsed.Timestamp ?? now, parsed.DataType, parsed.Payload));
-                result.Indexes.Add(parsed.Index);
                 continue;
             }
             result.Rejected.Add(new RejectedReading(parsed.Index, error));

@@ -10,20 +10,24 @@ internal sealed class IngestMetrics
     private readonly Counter<long> _received;
     private readonly Counter<long> _stored;
     private readonly Counter<long> _rejected;
-    private readonly Counter<long> _commitFailures;
+    private readonly Counter<long> _quarantined;
+    private readonly Counter<long> _storeFailures;
     private readonly Histogram<int> _batchSize;
-    private readonly Histogram<double> _commitSeconds;
+    private readonly Histogram<double> _storeSeconds;
 
     public IngestMetrics(IMeterFactory meters)
     {
-        var meter = meters.Create(MeterName);
-        _received = meter.CreateCounter<long>("iot.readings.received", "{reading}", "Readings that arrived, by protocol");
-        _stored = meter.CreateCounter<long>("iot.readings.stored", "{reading}", "Readings committed to PostgreSQL");
-        _rejected = meter.CreateCounter<long>("iot.readings.rejected", "{reading}", "Readings that were not taken, by protocol");
-        _commitFailures = meter.CreateCounter<long>("iot.ingest.commit.failures", "{write}", "Writes to PostgreSQL that failed and were tried again");
-        _batchSize = meter.CreateHistogram<int>("iot.ingest.batch.size", "{reading}", "Readings in one write to PostgreSQL");
-        _commitSeconds = meter.CreateHistogram<double>("iot.ingest.commit.duration", "s", "Duration of one write to PostgreSQL");
+        Meter = meters.Create(MeterName);
+        _received = Meter.CreateCounter<long>("iot.readings.received", "{reading}", "Readings that arrived, by protocol");
+        _stored = Meter.CreateCounter<long>("iot.readings.stored", "{reading}", "Readings committed to PostgreSQL");
+        _rejected = Meter.CreateCounter<long>("iot.readings.rejected", "{reading}", "Readings that were not taken, by protocol");
+        _quarantined = Meter.CreateCounter<long>("iot.readings.quarantined", "{reading}", "Readings that were acknowledged and can't be stored");
+        _storeFailures = Meter.CreateCounter<long>("iot.drain.failures", "{write}", "Writes to PostgreSQL that failed and were tried again");
+        _batchSize = Meter.CreateHistogram<int>("iot.drain.batch.size", "{reading}", "Readings in one write to PostgreSQL");
+        _storeSeconds = Meter.CreateHistogram<double>("iot.drain.duration", "s", "Duration of one write to PostgreSQL");
     }
+
+    public Meter Meter { get; }
 
     public void Received(string protocol, int count) => _received.Add(count, new KeyValuePair<string, object?>("protocol", protocol));
 
@@ -33,12 +37,14 @@ internal sealed class IngestMetrics
             _rejected.Add(count, new KeyValuePair<string, object?>("protocol", protocol));
     }
 
-    public void Committed(int readings, int refused, TimeSpan duration)
+    public void Stored(int stored, int quarantined, TimeSpan duration)
     {
-        _stored.Add(readings - refused);
-        _batchSize.Record(readings);
-        _commitSeconds.Record(duration.TotalSeconds);
+        _stored.Add(stored);
+        if (quarantined > 0)
+            _quarantined.Add(quarantined);
+        _batchSize.Record(stored + quarantined);
+        _storeSeconds.Record(duration.TotalSeconds);
     }
 
-    public void CommitFailed() => _commitFailures.Add(1);
+    public void StoreFailed() => _storeFailures.Add(1);
 }

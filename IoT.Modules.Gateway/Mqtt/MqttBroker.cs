@@ -11,11 +11,11 @@ using MQTTnet.Server;
 namespace IoT.Modules.Gateway.Mqtt;
 
 /// <summary>
-/// The broker: MQTTnet's session layer with our sign-in, access and ingest. A publish to <c>devices/{id}/data</c> is queued for its
-/// commit and the next one is read; its acknowledgement is held back by the <see cref="MqttConnection"/>.
+/// The broker: MQTTnet's session layer with our sign-in, access and ingest. A publish to <c>devices/{id}/data</c> goes into the
+/// ingest log and the next one is read; its acknowledgement is held back by the <see cref="MqttConnection"/>.
 /// </summary>
 internal sealed partial class MqttBroker(
-    MqttListener listener, MqttAccess access, Admission admission, ReadingParser parser, IngestQueue queue, IngestMetrics metrics, ILogger<MqttBroker> logger)
+    MqttListener listener, MqttAccess access, Admission admission, ReadingParser parser, Intake intake, IngestMetrics metrics, ILogger<MqttBroker> logger)
     : IHostedService, INotificationHandler<DeviceAccessChanged>, INotificationHandler<ApiKeyRemoved>, IDisposable
 {
     private readonly MqttServer _server = new MqttServerFactory().CreateMqttServer(
@@ -94,13 +94,14 @@ internal sealed partial class MqttBroker(
         if (isAcknowledged)
             await connection.ReserveAsync(args.CancellationToken);
 
-        var (acknowledgement, isTaken) = await TakeAsync(connection, args);
-        args.ProcessPublish = isTaken;
+        var (commit, answer) = await TakeAsync(connection, args);
+        args.ProcessPublish = commit is not null;
         if (isAcknowledged)
-            connection.Acknowledge(acknowledgement);
+            connection.Acknowledge(commit ?? Task.CompletedTask, answer);
     }
 
-    private async ValueTask<(Task<Acknowledgement> Acknowledgement, bool IsTaken)> TakeAsync(MqttConnection connection, InterceptingPublishEventArgs args)
+    /// <summary>What the acknowledgement waits for, null when nothing is taken; and how it is answered.</summary>
+    private async ValueTask<(Task? Commit, Acknowledgement Answer)> TakeAsync(MqttConnection connection, InterceptingPublishEventArgs args)
     {
         var identity = connection.Identity!;
         var topic = args.ApplicationMessage.Topic;
@@ -110,7 +111,7 @@ internal sealed partial class MqttBroker(
             return Refuse(MqttPubAckReasonCode.TopicNameInvalid, "The topic is not one to publish to.");
         }
         if (!MqttTopics.IsDeviceData(topic, out var deviceId))
-            return access.MayPublish(identity, topic) ? (Task.FromResult(Acknowledgement.Success), true) : Refuse(MqttPubAckReasonCode.NotAuthorized, "Not allowed on this topic.");
+            return access.MayPublish(identity, topic) ? (Task.CompletedTask, Acknowledgement.Success) : Refuse(MqttPubAckReasonCode.NotAuthorized, "Not allowed on this topic.");
 
         if (!DeviceId.IsValid(deviceId))
             return Refuse(MqttPubAckReasonCode.TopicNameInvalid, $"The topic's device id is not {DeviceId.Rule}.");
@@ -133,25 +134,12 @@ internal sealed partial class MqttBroker(
             return Refuse(MqttPubAckReasonCode.PayloadFormatInvalid, admitted.Rejected.Count > 0 ? Describe(admitted.Rejected) : "The message holds no reading.");
 
         // Waits for room when there is none: the connection is read no further meanwhile.
-        var commit = await queue.EnqueueAsync(admitted.Readings, args.CancellationToken);
-        return (AcknowledgeAsync(commit, admitted), true);
+        var commit = await intake.AppendAsync(admitted.Readings, args.CancellationToken);
+        // What was good is taken; the code tells the sender of the rest, which sending again would not help.
+        return (commit, admitted.Rejected.Count == 0 ? Acknowledgement.Success : new Acknowledgement(MqttPubAckReasonCode.PayloadFormatInvalid, Describe(admitted.Rejected)));
     }
 
-    private static async Task<Acknowledgement> AcknowledgeAsync(Task<IReadOnlyList<string?>> commit, Admission.Result admitted)
-    {
-        var refusals = await commit;
-        for (var i = 0; i < refusals.Count; i++)
-        {
-            if (refusals[i] is { } refusal)
-                admitted.Rejected.Add(new RejectedReading(admitted.Indexes[i], refusal));
-        }
-        // What was good is stored; the code tells the sender of the rest, which sending again would not help.
-        return admitted.Rejected.Count == 0
-            ? Acknowledgement.Success
-            : new Acknowledgement(MqttPubAckReasonCode.PayloadFormatInvalid, Describe(admitted.Rejected));
-    }
-
-    private static (Task<Acknowledgement>, bool) Refuse(MqttPubAckReasonCode code, string reason) => (Task.FromResult(new Acknowledgement(code, reason)), false);
+    private static (Task?, Acknowledgement) Refuse(MqttPubAckReasonCode code, string reason) => (null, new Acknowledgement(code, reason));
 
     private static string Describe(List<RejectedReading> rejected)
     {

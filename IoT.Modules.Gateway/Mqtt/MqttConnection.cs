@@ -22,7 +22,7 @@ internal readonly record struct Acknowledgement(MqttPubAckReasonCode Code, strin
 
 /// <summary>
 /// One MQTT connection between Kestrel and MQTTnet's session layer. It holds each PUBACK and PUBREC back until the publish it
-/// answers is committed, so that publishes need not wait for one another; bounds packets and publishes in flight; and when the host
+/// answers is on disk, so that publishes need not wait for one another; bounds packets and publishes in flight; and when the host
 /// stops, reads no further, lets the acknowledgements out and says good-bye.
 /// </summary>
 internal sealed class MqttConnection : IMqttChannelAdapter
@@ -40,7 +40,7 @@ internal sealed class MqttConnection : IMqttChannelAdapter
     private readonly CancellationTokenRegistration _closingRegistration;
 
     // The session layer answers publishes in the order in which it read them, so a queue pairs them with their acknowledgements.
-    private readonly ConcurrentQueue<Task<Acknowledgement>> _acknowledgements = new();
+    private readonly ConcurrentQueue<(Task Commit, Acknowledgement Answer)> _acknowledgements = new();
 
     public MqttConnection(ConnectionContext connection, MqttPacketFormatterAdapter formatter, GatewayOptions options, TimeProvider time)
     {
@@ -91,8 +91,8 @@ internal sealed class MqttConnection : IMqttChannelAdapter
     /// <summary>Waits for room among the publishes in flight; then <see cref="Acknowledge"/> must follow.</summary>
     public Task ReserveAsync(CancellationToken cancellationToken) => _inFlight.WaitAsync(cancellationToken);
 
-    /// <summary>Says what the acknowledgement of the publish just read waits for. In the order of the publishes.</summary>
-    public void Acknowledge(Task<Acknowledgement> acknowledgement) => _acknowledgements.Enqueue(acknowledgement);
+    /// <summary>Says how the publish just read is to be acknowledged, and what that waits for. In the order of the publishes.</summary>
+    public void Acknowledge(Task commit, Acknowledgement answer) => _acknowledgements.Enqueue((commit, answer));
 
     public Task ConnectAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
@@ -179,11 +179,12 @@ internal sealed class MqttConnection : IMqttChannelAdapter
 
     private async Task<Acknowledgement> NextAcknowledgementAsync(CancellationToken cancellationToken)
     {
-        if (!_acknowledgements.TryDequeue(out var acknowledgement))
+        if (!_acknowledgements.TryDequeue(out var next))
             throw new InvalidOperationException("An acknowledgement without its publish.");
-        var answer = await acknowledgement.WaitAsync(cancellationToken);
+        if (!next.Commit.IsCompletedSuccessfully)
+            await next.Commit.WaitAsync(cancellationToken);
         _inFlight.Release();
-        return answer;
+        return next.Answer;
     }
 
     private async Task DrainAsync(CancellationToken cancellationToken)

@@ -64,6 +64,12 @@ public sealed class DeviceDirectory
     /// </summary>
     public DeviceEntry FindOrAdd(string deviceId) => _byId.GetOrAdd(deviceId, static id => new DeviceEntry(id, DeviceUuid.Of(id)));
 
+    /// <summary>
+    /// The entry of a device that was taken out of the registry after it had sent: what it sent is stored, and does not register it
+    /// again.
+    /// </summary>
+    public static DeviceEntry Removed(string deviceId) => new(deviceId, DeviceUuid.Of(deviceId)) { IsRegistered = true };
+
     /// <summary>Whether the token is that device's; false for a device without a token.</summary>
     public static bool Verify(DeviceEntry device, ReadOnlySpan<byte> tokenUtf8)
     {

@@ -35,7 +35,7 @@ public sealed record CreateDevice(string? Id, string? Name, string? Type, string
 /// <param name="Limit">1 to 1,000; default 100.</param>
 /// <param name="Cursor">From the page before.</param>
 public sealed record ListDevices(string? Search = null, string? Type = null, string? Location = null, string? Status = null, int? Limit = null, string? Cursor = null)
-    : IRequest<Outcome<Page<Device>>>, IValidated, ILimited
+    : IRequest<Outcome<Page<Device>>>, IValidated, ILimited, ISeesAcknowledged
 {
     public const int MaxLimit = 1_000;
 
@@ -57,7 +57,7 @@ public sealed record ListDevices(string? Search = null, string? Type = null, str
 }
 
 /// <summary>One device; fails as <see cref="FailureKind.NotFound"/>.</summary>
-public sealed record GetDevice(string Id) : IRequest<Outcome<Device>>, ILimited
+public sealed record GetDevice(string Id) : IRequest<Outcome<Device>>, ILimited, ISeesAcknowledged
 {
     public static RequestGate Gate => RequestGate.Query;
 }

@@ -38,7 +38,7 @@ public readonly record struct HistoryCursor(DateTime Timestamp, long Id)
 /// </summary>
 /// <param name="Limit">Readings at most; the caller bounds it. A page of large payloads ends earlier, with a cursor.</param>
 public sealed record GetHistory(string DeviceId, DateTime? From, DateTime? To, string? DataType, HistoryCursor? After, int Limit)
-    : IRequest<Outcome<HistoryPage>>, ILimited
+    : IRequest<Outcome<HistoryPage>>, ILimited, ISeesAcknowledged
 {
     public static RequestGate Gate => RequestGate.Query;
 }
@@ -47,7 +47,7 @@ public sealed record GetHistory(string DeviceId, DateTime? From, DateTime? To, s
 public sealed record HistoryPage(IReadOnlyList<StoredReading> Items, HistoryCursor? Next);
 
 /// <summary>The newest reading of each data_type of a device, by data_type.</summary>
-public sealed record GetLatest(string DeviceId) : IRequest<Outcome<Page<StoredReading>>>, ILimited
+public sealed record GetLatest(string DeviceId) : IRequest<Outcome<Page<StoredReading>>>, ILimited, ISeesAcknowledged
 {
     public static RequestGate Gate => RequestGate.Query;
 }

@@ -9,12 +9,31 @@ namespace IoT.Modules.Storage.Contracts;
 /// <param name="Payload">One JSON object, UTF-8, known to be acceptable to <c>jsonb</c>.</param>
 public readonly record struct Reading(DeviceEntry Device, DateTime Timestamp, string DataType, ReadOnlyMemory<byte> Payload);
 
+/// <summary>A lane of an ingest log and how far it has been stored.</summary>
+/// <param name="LogId">Which log: several hosts may share a database, and a log may be begun anew.</param>
+/// <param name="Lane">Which of its lanes, from 0.</param>
+/// <param name="Sequence">Everything of the lane up to this sequence number is stored.</param>
+public readonly record struct LanePosition(Guid LogId, int Lane, long Sequence);
+
 /// <summary>
-/// Stores readings in one transaction, in their order; registers devices seen for the first time. Answers, by index, why a reading
-/// was refused by PostgreSQL (null: stored); the rest of its batch is stored all the same.
+/// Stores the readings that a lane holds from <paramref name="From"/> (not included) to <paramref name="To"/>, and moves the lane's
+/// position there, in one transaction: whatever is killed, they are stored once. Registers devices seen for the first time. A reading
+/// that PostgreSQL refuses goes to the quarantine with its reason. Empty readings just move the position.
 /// </summary>
-/// <exception cref="System.Data.Common.DbException">PostgreSQL is away or answered with a transient error: nothing is known to be stored.</exception>
-public sealed record StoreReadings(IReadOnlyList<Reading> Readings) : IRequest<IReadOnlyList<string?>>;
+/// <exception cref="System.Data.Common.DbException">PostgreSQL is away or answered with a transient error; the same request may be sent again.</exception>
+/// <exception cref="InvalidOperationException">The lane stands elsewhere in the database: another host drains this log, or a backup was restored.</exception>
+public sealed record StoreReadings(IReadOnlyList<Reading> Readings, LanePosition From, long To) : IRequest<StoreResult>;
+
+/// <param name="Stored">Readings stored by this request.</param>
+/// <param name="Quarantined">Readings that went to the quarantine.</param>
+public readonly record struct StoreResult(int Stored, int Quarantined);
+
+/// <summary>The positions of a log's lanes, by lane; made at 0 when the database does not know the log.</summary>
+/// <param name="Lanes">How many lanes the log is to have when the database does not know it.</param>
+public sealed record OpenLanes(Guid LogId, int Lanes) : IRequest<IReadOnlyList<LanePosition>>;
+
+/// <summary>Gives a log another number of lanes, all at one position. Only when everything before it is stored.</summary>
+public sealed record ReplaceLanes(Guid LogId, int Lanes, long Sequence) : IRequest<IReadOnlyList<LanePosition>>;
 
 /// <summary>News, published after the commit: these readings are in the database.</summary>
 public sealed record ReadingsStored(IReadOnlyList<Reading> Readings) : INotification;

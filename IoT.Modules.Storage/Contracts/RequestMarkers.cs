@@ -25,3 +25,6 @@ public interface ILimited
 {
     static abstract RequestGate Gate { get; }
 }
+
+/// <summary>A query that is to see every reading that was acknowledged before it.</summary>
+public interface ISeesAcknowledged;

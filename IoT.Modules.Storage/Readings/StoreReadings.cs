@@ -3,20 +3,31 @@ using IoT.Modules.Storage.Contracts;
 using IoT.Modules.Storage.Database;
 using IoT.Modules.Storage.Partitions;
 using MediatR;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
 
 namespace IoT.Modules.Storage.Readings;
 
-internal sealed class StoreReadingsHandler(PostgresPools database, MonthlyPartitions partitions, IMediator mediator, TimeProvider time)
-    : IRequestHandler<StoreReadings, IReadOnlyList<string?>>
+internal sealed partial class StoreReadingsHandler(
+    PostgresPools database, MonthlyPartitions partitions, IMediator mediator, TimeProvider time, ILogger<StoreReadingsHandler> logger)
+    : IRequestHandler<StoreReadings, StoreResult>
 {
-    private const string InsertReadings =
+    // The position moves only from where the lane stood: of two writers, or of a write that is tried again after a commit whose
+    // answer was lost, one moves nothing and stores nothing.
+    private const string Move =
+        "update ingest_checkpoint set position = @To where log_id = @LogId and lane = @Lane and position = @Sequence returning 1";
+
+    private const string SelectReadings =
         """
-        insert into device_data (device_id, timestamp, data_type, payload)
         select device_id, timestamp, data_type, payload
         from unnest(@DeviceIds, @Timestamps, @DataTypes, @Payloads) as r (device_id, timestamp, data_type, payload)
         """;
+
+    private const string InsertReadings = $"insert into device_data (device_id, timestamp, data_type, payload) {SelectReadings}";
+
+    // All in one statement, hence one transaction and one round trip.
+    private const string MoveAndInsert = $"with moved as ({Move}) {InsertReadings} where exists (select 1 from moved)";
 
     // A device that came without being created first gets its row with its first reading.
     private const string InsertDevices =
@@ -26,80 +37,160 @@ internal sealed class StoreReadingsHandler(PostgresPools database, MonthlyPartit
         on conflict do nothing
         """;
 
-    public async Task<IReadOnlyList<string?>> Handle(StoreReadings request, CancellationToken cancellationToken)
+    private const string Quarantine =
+        """
+        insert into quarantine (device_id, received_at, reason, data_type, timestamp, payload)
+        values (@DeviceId, now(), @Reason, @DataType, @Timestamp, @Payload)
+        """;
+
+    public async Task<StoreResult> Handle(StoreReadings request, CancellationToken cancellationToken)
     {
         var readings = request.Readings as Reading[] ?? [.. request.Readings];
-        var refusals = new string?[readings.Length];
         foreach (var month in readings.Select(r => MonthlyPartitions.MonthOf(r.Timestamp)).Distinct())
             await partitions.EnsureAsync(month, cancellationToken);
 
         await using var connection = await database.Write.OpenConnectionAsync(cancellationToken);
-        await StoreAsync(connection, readings, refusals, cancellationToken);
-
-        var now = time.GetUtcNow().UtcDateTime;
-        var stored = new List<Reading>(readings.Length);
-        for (var i = 0; i < readings.Length; i++)
-        {
-            if (refusals[i] is not null)
-                continue;
-            readings[i].Device.LastSeen = now;
-            stored.Add(readings[i]);
-        }
-        if (stored.Count > 0)
-            await mediator.Publish(new ReadingsStored(stored), cancellationToken);
-        return refusals;
-    }
-
-    /// <summary>All in one transaction; what PostgreSQL refuses is split until the refused reading stands alone.</summary>
-    private static async Task StoreAsync(NpgsqlConnection connection, ArraySegment<Reading> readings, ArraySegment<string?> refusals, CancellationToken cancellationToken)
-    {
+        List<Reading> quarantined = [];
+        var isStored = false;
         try
         {
-            await InsertAsync(connection, readings, cancellationToken);
+            isStored = await StoreAsync(connection, request, readings, cancellationToken);
+        }
+        catch (PostgresException exception) when (readings.Length > 0 && IsAboutTheData(exception))
+        {
+            isStored = await StoreOneByOneAsync(connection, request, readings, quarantined, cancellationToken);
+        }
+        if (!isStored)
+            await CheckStoredBeforeAsync(connection, request, cancellationToken);
+
+        var now = time.GetUtcNow().UtcDateTime;
+        foreach (var reading in readings)
+        {
+            reading.Device.IsRegistered = true;
+            reading.Device.LastSeen = now;
+        }
+        var stored = quarantined.Count == 0 ? readings : [.. readings.Where(r => !quarantined.Contains(r))];
+        if (stored.Length > 0)
+            await mediator.Publish(new ReadingsStored(stored), cancellationToken);
+        return new StoreResult(stored.Length, quarantined.Count);
+    }
+
+    /// <summary>False when the lane did not stand where the request says.</summary>
+    private static async Task<bool> StoreAsync(NpgsqlConnection connection, StoreReadings request, Reading[] readings, CancellationToken cancellationToken)
+    {
+        var newDevices = NewDevices(readings);
+        if (newDevices.Length == 0 && readings.Length > 0)
+            return await connection.ExecuteAsync(new CommandDefinition(MoveAndInsert, ParametersOf(request, readings), cancellationToken: cancellationToken)) > 0;
+
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        if (!await MoveAsync(connection, transaction, request, cancellationToken))
+            return false;
+        await InsertDevicesAsync(connection, transaction, newDevices, cancellationToken);
+        if (readings.Length > 0)
+            await InsertReadingsAsync(connection, transaction, request, readings, cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        return true;
+    }
+
+    /// <summary>
+    /// Splits what PostgreSQL refuses, behind savepoints, until the refused reading stands alone and can be quarantined; still one
+    /// transaction.
+    /// </summary>
+    private async Task<bool> StoreOneByOneAsync(
+        NpgsqlConnection connection, StoreReadings request, Reading[] readings, List<Reading> quarantined, CancellationToken cancellationToken)
+    {
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        if (!await MoveAsync(connection, transaction, request, cancellationToken))
+            return false;
+        await InsertDevicesAsync(connection, transaction, NewDevices(readings), cancellationToken);
+        await SplitAsync(connection, transaction, request, readings, quarantined, cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        return true;
+    }
+
+    private async Task SplitAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, StoreReadings request, ArraySegment<Reading> readings, List<Reading> quarantined, CancellationToken cancellationToken)
+    {
+        await transaction.SaveAsync("part", cancellationToken);
+        try
+        {
+            await InsertReadingsAsync(connection, transaction, request, [.. readings], cancellationToken);
+            await transaction.ReleaseAsync("part", cancellationToken);
         }
         catch (PostgresException exception) when (IsAboutTheData(exception))
         {
-            if (readings.Count == 1)
+            await transaction.RollbackAsync("part", cancellationToken);
+            await transaction.ReleaseAsync("part", cancellationToken);
+            if (readings.Count > 1)
             {
-                refusals[0] = $"PostgreSQL refuses it: {exception.MessageText}";
+                var half = readings.Count / 2;
+                await SplitAsync(connection, transaction, request, readings[..half], quarantined, cancellationToken);
+                await SplitAsync(connection, transaction, request, readings[half..], quarantined, cancellationToken);
                 return;
             }
-            var half = readings.Count / 2;
-            await StoreAsync(connection, readings[..half], refusals[..half], cancellationToken);
-            await StoreAsync(connection, readings[half..], refusals[half..], cancellationToken);
+            var reading = readings[0];
+            await connection.ExecuteAsync(new CommandDefinition(Quarantine, new
+            {
+                DeviceId = reading.Device.Id,
+                Reason = $"PostgreSQL refuses it: {exception.MessageText}",
+                reading.DataType,
+                Timestamp = new TypedParameter<object>(reading.Timestamp, NpgsqlDbType.TimestampTz),
+                Payload = reading.Payload.ToArray(),
+            }, transaction, cancellationToken: cancellationToken));
+            quarantined.Add(reading);
+            LogQuarantined(reading.Device.Id, exception.MessageText);
         }
     }
 
-    private static async Task InsertAsync(NpgsqlConnection connection, ArraySegment<Reading> readings, CancellationToken cancellationToken)
-    {
-        var batch = new
-        {
-            DeviceIds = new ArrayParameter<Guid>([.. readings.Select(r => r.Device.Uuid)], NpgsqlDbType.Uuid),
-            Timestamps = new ArrayParameter<DateTime>([.. readings.Select(r => r.Timestamp)], NpgsqlDbType.TimestampTz),
-            DataTypes = new ArrayParameter<string>([.. readings.Select(r => r.DataType)], NpgsqlDbType.Varchar),
-            Payloads = new ArrayParameter<string>([.. readings.Select(r => System.Text.Encoding.UTF8.GetString(r.Payload.Span))], NpgsqlDbType.Jsonb),
-        };
-        DeviceEntry[] newDevices = [.. readings.Select(r => r.Device).Where(d => !d.IsRegistered).Distinct()];
-        if (newDevices.Length == 0)
-        {
-            await connection.ExecuteAsync(new CommandDefinition(InsertReadings, batch, cancellationToken: cancellationToken));
-            return;
-        }
+    private static async Task<bool> MoveAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, StoreReadings request, CancellationToken cancellationToken) =>
+        await connection.ExecuteScalarAsync<int?>(new CommandDefinition(
+            Move, new { request.To, request.From.LogId, request.From.Lane, request.From.Sequence }, transaction, cancellationToken: cancellationToken)) is not null;
 
-        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+    private static async Task InsertDevicesAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, DeviceEntry[] devices, CancellationToken cancellationToken)
+    {
+        if (devices.Length == 0)
+            return;
         await connection.ExecuteAsync(new CommandDefinition(InsertDevices, new
         {
-            Ids = new ArrayParameter<Guid>([.. newDevices.Select(d => d.Uuid)], NpgsqlDbType.Uuid),
-            ExternalIds = new ArrayParameter<string>([.. newDevices.Select(d => d.Id)], NpgsqlDbType.Text),
-            TokenHashes = new ArrayParameter<byte[]?>([.. newDevices.Select(d => d.TokenHash)], NpgsqlDbType.Bytea),
+            Ids = new ArrayParameter<Guid>([.. devices.Select(d => d.Uuid)], NpgsqlDbType.Uuid),
+            ExternalIds = new ArrayParameter<string>([.. devices.Select(d => d.Id)], NpgsqlDbType.Text),
+            TokenHashes = new ArrayParameter<byte[]?>([.. devices.Select(d => d.TokenHash)], NpgsqlDbType.Bytea),
         }, transaction, cancellationToken: cancellationToken));
-        await connection.ExecuteAsync(new CommandDefinition(InsertReadings, batch, transaction, cancellationToken: cancellationToken));
-        await transaction.CommitAsync(cancellationToken);
-        foreach (var device in newDevices)
-            device.IsRegistered = true;
+    }
+
+    private static Task<int> InsertReadingsAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, StoreReadings request, Reading[] readings, CancellationToken cancellationToken) =>
+        connection.ExecuteAsync(new CommandDefinition(InsertReadings, ParametersOf(request, readings), transaction, cancellationToken: cancellationToken));
+
+    private static object ParametersOf(StoreReadings request, Reading[] readings) => new
+    {
+        request.To,
+        request.From.LogId,
+        request.From.Lane,
+        request.From.Sequence,
+        DeviceIds = new ArrayParameter<Guid>(Array.ConvertAll(readings, r => r.Device.Uuid), NpgsqlDbType.Uuid),
+        Timestamps = new ArrayParameter<DateTime>(Array.ConvertAll(readings, r => r.Timestamp), NpgsqlDbType.TimestampTz),
+        DataTypes = new ArrayParameter<string>(Array.ConvertAll(readings, r => r.DataType), NpgsqlDbType.Varchar),
+        Payloads = new ArrayParameter<string>(Array.ConvertAll(readings, r => System.Text.Encoding.UTF8.GetString(r.Payload.Span)), NpgsqlDbType.Jsonb),
+    };
+
+    private static DeviceEntry[] NewDevices(Reading[] readings) =>
+        [.. readings.Select(r => r.Device).Where(d => !d.IsRegistered).Distinct()];
+
+    /// <summary>A commit whose answer was lost has stored all of it already; anything else is not ours to mend.</summary>
+    private static async Task CheckStoredBeforeAsync(NpgsqlConnection connection, StoreReadings request, CancellationToken cancellationToken)
+    {
+        var position = await connection.ExecuteScalarAsync<long?>(new CommandDefinition(
+            "select position from ingest_checkpoint where log_id = @LogId and lane = @Lane", new { request.From.LogId, request.From.Lane }, cancellationToken: cancellationToken));
+        if (position != request.To)
+            throw new InvalidOperationException(
+                $"Lane {request.From.Lane} of ingest log {request.From.LogId} stands at {position?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "nothing"} in the database, not at {request.From.Sequence}: another host drains this log, or the database was restored from a backup while this host ran.");
     }
 
     /// <summary>Classes 22 (data exception), 23 (constraint) and 54 (a limit): the same data would be refused again.</summary>
     private static bool IsAboutTheData(PostgresException exception) =>
         exception.SqlState.Length == 5 && exception.SqlState[..2] is "22" or "23" or "54";
+
+    [LoggerMessage(1140, LogLevel.Error, "A reading of {DeviceId} was acknowledged and can't be stored; it is in the quarantine: {Reason}")]
+    private partial void LogQuarantined(string deviceId, string reason);
 }

@@ -201,9 +201,12 @@ public class Platform : IAsyncDisposable
     /// <summary>One value from the database.</summary>
     public Task<T> ScalarAsync<T>(string sql, params object[] parameters) => Database.ScalarAsync<T>(ConnectionString, sql, parameters);
 
-    /// <summary>Readings that the database holds of a device.</summary>
-    public Task<long> StoredAsync(string deviceId) =>
-        ScalarAsync<long>("select count(*) from device_data join devices on devices.id = device_id where external_id = $1", deviceId);
+    /// <summary>Readings that the database holds of a device, everything acknowledged by now among them: a query waits for it.</summary>
+    public async Task<long> StoredAsync(string deviceId)
+    {
+        await Client.ReadAsync($"/api/v1/devices/{deviceId}");
+        return await ScalarAsync<long>("select count(*) from device_data join devices on devices.id = device_id where external_id = $1", deviceId);
+    }
 
     public virtual async ValueTask DisposeAsync()
     {

@@ -21,6 +21,7 @@ public sealed class PartitionTests(SharedPlatform platform)
         var sent = await platform.As(device.Token).PostReadingAsync(
             $"[{string.Join(",", times.Select(t => $$$"""{"data_type":"t","timestamp":"{{{t.ToString("yyyy-MM-dd'T'HH:mm:ss.fffzzz", CultureInfo.InvariantCulture)}}}","payload":{}}"""))}]");
         Assert.Equal(times.Length, sent.Accepted);
+        Assert.Equal(times.Length, await platform.StoredAsync(device.Id));
 
         foreach (var time in times)
         {

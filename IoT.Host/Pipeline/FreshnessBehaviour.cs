@@ -1,0 +1,19 @@
+using IoT.Modules.Gateway.Contracts;
+using IoT.Modules.Storage.Contracts;
+using MediatR;
+
+namespace IoT.Host.Pipeline;
+
+/// <summary>
+/// A query of readings sees what was acknowledged before it was asked: it waits, up to a second, until that has come from the ingest
+/// log into PostgreSQL. While PostgreSQL is catching up it does not wait.
+/// </summary>
+internal sealed class FreshnessBehaviour<TRequest, TResponse>(IngestProgress progress) : IPipelineBehavior<TRequest, TResponse>
+    where TRequest : ISeesAcknowledged
+{
+    public async Task<TResponse> Handle(TRequest request, CancellationToken cancellationToken, RequestHandlerDelegate<TResponse> next)
+    {
+        await progress.CaughtUpAsync(cancellationToken);
+        return await next();
+    }
+}

@@ -1,0 +1,45 @@
+namespace IoT.Modules.Gateway.Contracts;
+
+/// <summary>How far acknowledged readings have come into PostgreSQL.</summary>
+public sealed class IngestProgress(TimeProvider time)
+{
+    /// <summary>How long a query waits for what was acknowledged before it.</summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    // Further behind than this, PostgreSQL is catching up from an outage, and waiting would be for nothing.
+    private const long NearBehind = 50_000;
+
+    private TaskCompletionSource _moved = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>Sequence number in the ingest log up to which readings are acknowledged.</summary>
+    internal Func<long> Acknowledged { get; set; } = () => 0;
+
+    /// <summary>Sequence number up to which they are in PostgreSQL; null while they can't be stored.</summary>
+    internal Func<long?> Stored { get; set; } = () => 0;
+
+    /// <summary>Returns when everything acknowledged by now can be queried, or can't be soon.</summary>
+    public async ValueTask CaughtUpAsync(CancellationToken cancellationToken)
+    {
+        var target = Acknowledged();
+        var deadline = time.GetTimestamp();
+        while (true)
+        {
+            var moved = Volatile.Read(ref _moved).Task;
+            if (Stored() is not { } stored || stored >= target || target - stored > NearBehind)
+                return;
+            var left = Patience - time.GetElapsedTime(deadline);
+            if (left <= TimeSpan.Zero)
+                return;
+            try
+            {
+                await moved.WaitAsync(left, time, cancellationToken);
+            }
+            catch (TimeoutException)
+            {
+                return;
+            }
+        }
+    }
+
+    internal void Moved() => Interlocked.Exchange(ref _moved, new(TaskCreationOptions.RunContinuationsAsynchronously)).SetResult();
+}

@@ -1,0 +1,181 @@
+using System.Buffers.Binary;
+using System.Text;
+using IoT.Modules.Gateway.Contracts;
+using IoT.Modules.Gateway.IngestLog;
+using IoT.Modules.Storage.Contracts;
+using MediatR;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace IoT.Modules.Gateway.Ingest;
+
+/// <summary>
+/// Brings what the ingest log holds into PostgreSQL: reads it once, in order, and hands each reading to its device's lane. What every
+/// lane has stored is trimmed from the log. With PostgreSQL away it waits and goes on by itself.
+/// </summary>
+internal sealed partial class Drain(
+    IngestLogService service, DeviceDirectory directory, StorageReadiness readiness, GatewayOptions options, IMediator mediator,
+    IngestMetrics metrics, IngestProgress progress, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<Drain> logger) : BackgroundService
+{
+    private const int ReadBytes = 4 * 1024 * 1024;
+    private static readonly TimeSpan LongestDrain = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LongestWaitInTrouble = TimeSpan.FromSeconds(2);
+
+    private readonly CancellationTokenSource _abandon = new();
+    private readonly TextCache _dataTypes = new();
+    private Lane[] _lanes = [];
+
+    /// <summary>Why readings can't be stored now; null when they can.</summary>
+    public string? Trouble => _lanes.Select(l => l.Trouble).FirstOrDefault(t => t is not null);
+
+    /// <summary>Acknowledged readings that are not in PostgreSQL yet, about.</summary>
+    public long Backlog => _lanes.Length == 0 ? 0 : Math.Max(0, service.Log.DurableSequence - _lanes.Min(l => l.Done));
+
+    public override async Task StopAsync(CancellationToken cancellationToken)
+    {
+        // Everything is durable already: what is not stored by now is stored by the next start.
+        _abandon.CancelAfter(Trouble is null ? LongestDrain : LongestWaitInTrouble);
+        await base.StopAsync(cancellationToken);
+    }
+
+    public override void Dispose()
+    {
+        _abandon.Dispose();
+        base.Dispose();
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        try
+        {
+            await readiness.Ready.WaitAsync(stoppingToken);
+            var positions = await OpenLanesAsync(stoppingToken);
+            _lanes = [.. positions.Select(position => new Lane(position, options, mediator, metrics, progress, time, Report))];
+            progress.Acknowledged = () => service.Log.DurableSequence;
+            progress.Stored = () => Trouble is null ? _lanes.Min(l => l.Done) : null;
+            var running = _lanes.Select(lane => lane.RunAsync(_abandon.Token)).ToList();
+            await HandOutAsync(positions, stoppingToken);
+            foreach (var lane in _lanes)
+                lane.Complete();
+            await Task.WhenAll(running);
+            Trim();
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            LogStopped(Backlog);
+        }
+        catch (Exception exception)
+        {
+            LogFailed(exception, exception.Message);
+            Environment.ExitCode = 1;
+            lifetime.StopApplication();
+        }
+    }
+
+    private async Task<IReadOnlyList<LanePosition>> OpenLanesAsync(CancellationToken cancellationToken)
+    {
+        var log = service.Log;
+        while (true)
+        {
+            try
+            {
+                var positions = await mediator.Send(new OpenLanes(log.LogId, options.DrainLanes), cancellationToken);
+                var (least, most) = (positions.Min(p => p.Sequence), positions.Max(p => p.Sequence));
+                if (least + 1 < log.FirstSequence)
+                    throw new StartupException(
+                        $"The ingest log in {service.Directory} begins at {log.FirstSequence}, but the database has its readings only up to {least}: it seems to be restored from an older backup. Restore the log of that backup too, or, to give up the readings in between, delete the row of log {log.LogId} from ingest_checkpoint and move {service.Directory} away.");
+                if (most >= log.NextSequence)
+                    throw new StartupException(
+                        $"The ingest log in {service.Directory} ends at {log.NextSequence - 1}, but the database has its readings up to {most}: the log seems to be restored from an older backup. Move {service.Directory} away; the host begins a new log.");
+                // Lanes may only change while none of them has anything left to do.
+                return positions.Count != options.DrainLanes && least == log.NextSequence - 1
+                    ? await mediator.Send(new ReplaceLanes(log.LogId, options.DrainLanes, least), cancellationToken)
+                    : positions;
+            }
+            catch (System.Data.Common.DbException exception) when (exception.IsTransient)
+            {
+                LogAway(exception.Message);
+                await Task.Delay(TimeSpan.FromSeconds(1), time, cancellationToken);
+            }
+        }
+    }
+
+    /// <summary>Reads the log from where the lane furthest behind stands, as it grows, until the host stops.</summary>
+    private async Task HandOutAsync(IReadOnlyList<LanePosition> starts, CancellationToken stoppingToken)
+    {
+        var log = service.Log;
+        var next = starts.Min(s => s.Sequence) + 1;
+        while (true)
+        {
+            if (log.DurableSequence < next)
+            {
+                if (stoppingToken.IsCancellationRequested)
+                    return;
+                await WaitForAsync(log, next, stoppingToken);
+                continue;
+            }
+            // Its lanes give it back once all of them have stored their part.
+            var batch = new SharedBatch(log.Read(next, options.WriteBatchReadings, ReadBytes), _lanes.Length);
+            var parts = Array.ConvertAll(_lanes, _ => new List<Reading>());
+            for (var i = 0; i < batch.Records.Count; i++)
+            {
+                var record = batch.Records[i];
+                var reading = ReadingRecord.Read(record.Payload, directory, DataTypeOf);
+                var lane = LaneOf(reading.Device);
+                // What a lane had stored before a restart comes again when another stood further back.
+                if (record.Sequence > starts[lane].Sequence)
+                    parts[lane].Add(reading);
+            }
+            next = batch.Records.NextSequence;
+            for (var lane = 0; lane < _lanes.Length; lane++)
+                await _lanes[lane].AddAsync(new Lane.Batch(parts[lane], next - 1, batch), _abandon.Token);
+        }
+    }
+
+    private static async Task WaitForAsync(DurableLog log, long sequence, CancellationToken stoppingToken)
+    {
+        try
+        {
+            await log.WaitForDurableAsync(sequence, stoppingToken);
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // Stopping: what has come in meanwhile is still handed out.
+        }
+    }
+
+    private int LaneOf(DeviceEntry device)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        device.Uuid.TryWriteBytes(bytes);
+        return (int)(BinaryPrimitives.ReadUInt32LittleEndian(bytes) % (uint)_lanes.Length);
+    }
+
+    private string DataTypeOf(ReadOnlySpan<byte> utf8)
+    {
+        Span<char> text = stackalloc char[ElementParser.MaxDataTypeCharacters * 2];
+        return _dataTypes.Get(text[..Encoding.UTF8.GetChars(utf8, text)]);
+    }
+
+    private void Report(Lane lane, Exception? exception)
+    {
+        if (exception is null)
+            Trim();
+        else
+            LogTrouble(exception, lane.Position.Lane);
+    }
+
+    private void Trim() => service.Log.TrimTo(_lanes.Min(l => l.Position.Sequence) + 1);
+
+    [LoggerMessage(2000, LogLevel.Error, "Lane {Lane} can't store readings; they stay in the ingest log, and it tries on")]
+    private partial void LogTrouble(Exception exception, int lane);
+
+    [LoggerMessage(2001, LogLevel.Information, "Stopped with about {Count} readings left in the ingest log for the next start")]
+    private partial void LogStopped(long count);
+
+    [LoggerMessage(2002, LogLevel.Critical, "The ingest log can't be drained: {Reason}")]
+    private partial void LogFailed(Exception exception, string reason);
+
+    [LoggerMessage(2003, LogLevel.Warning, "PostgreSQL is away; the ingest log keeps what comes in. {Reason}")]
+    private partial void LogAway(string reason);
+}

@@ -1,0 +1,74 @@
+using IoT.Modules.Gateway.IngestLog;
+using IoT.Modules.Storage.Contracts;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace IoT.Modules.Gateway.Ingest;
+
+/// <summary>
+/// Opens the ingest log before anything can come in, and closes it after the last has. A log that fails (a write or fdatasync error)
+/// ends the host: nothing that was not acknowledged is pretended to be safe.
+/// </summary>
+internal sealed partial class IngestLogService(DataOptions data, GatewayOptions options, IHostApplicationLifetime lifetime, TimeProvider time, ILoggerFactory loggers)
+    : IHostedService, IAsyncDisposable
+{
+    private readonly ILogger _logger = loggers.CreateLogger<IngestLogService>();
+    private readonly CancellationTokenSource _stopping = new();
+    private DurableLog? _log;
+    private Task _watching = Task.CompletedTask;
+
+    public string Directory { get; } = Path.GetFullPath(Path.Combine(data.Directory, "ingest"));
+
+    public DurableLog Log => _log ?? throw new InvalidOperationException("The ingest log is not open.");
+
+    /// <summary>Why the log can take nothing any more; null while it can.</summary>
+    public string? Trouble { get; private set; }
+
+    public Task StartAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            _log = DurableLog.Open(Directory, new IngestLogOptions { BudgetBytes = options.IngestLogMiB * 1024L * 1024 }, time, loggers.CreateLogger<DurableLog>());
+        }
+        catch (Exception exception) when (exception is IngestLogUnusableException or IOException or UnauthorizedAccessException)
+        {
+            throw new StartupException($"The ingest log in {Directory} can't be opened: {exception.Message}", exception);
+        }
+        _watching = WatchAsync(_log);
+        return Task.CompletedTask;
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        await _stopping.CancelAsync();
+        await _watching;
+        if (_log is not null)
+            await _log.DisposeAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_log is not null)
+            await _log.DisposeAsync();
+        _stopping.Dispose();
+    }
+
+    private async Task WatchAsync(DurableLog log)
+    {
+        try
+        {
+            var exception = await log.Failed.WaitAsync(_stopping.Token);
+            Trouble = exception.Message;
+            LogFailed(exception, exception.Message);
+            Environment.ExitCode = 1;
+            lifetime.StopApplication();
+        }
+        catch (OperationCanceledException)
+        {
+            // Stopping.
+        }
+    }
+
+    [LoggerMessage(2010, LogLevel.Critical, "The ingest log has failed, and the host stops; nothing is acknowledged any more: {Reason}")]
+    private partial void LogFailed(Exception exception, string reason);
+}

@@ -1,0 +1,102 @@
+using System.Diagnostics;
+using System.Threading.Channels;
+using IoT.Modules.Gateway.Contracts;
+using IoT.Modules.Storage.Contracts;
+using MediatR;
+
+namespace IoT.Modules.Gateway.Ingest;
+
+/// <summary>
+/// One of the writers that drain the ingest log: the devices whose hash falls to it, in order. Whatever waits when a write ends is the
+/// next batch; the readings and the lane's position are stored in one transaction, and a write that fails is tried again.
+/// </summary>
+internal sealed class Lane(LanePosition start, GatewayOptions options, IMediator mediator, IngestMetrics metrics, IngestProgress progress, TimeProvider time, Action<Lane, Exception?> report)
+{
+    private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
+
+    // How often the position of a lane without readings is written, so that the log can be trimmed behind it.
+    private static readonly TimeSpan IdlePeriod = TimeSpan.FromSeconds(1);
+
+    // Each batch is part of one read of the log, which is bounded by readings and bytes.
+    private readonly Channel<Batch> _batches = Channel.CreateBounded<Batch>(new BoundedChannelOptions(2) { SingleReader = true, SingleWriter = true });
+
+    private long _done = start.Sequence;
+
+    /// <summary>Where the lane stands in the database.</summary>
+    public LanePosition Position { get; private set; } = start;
+
+    /// <summary>Everything of the lane up to this sequence number is stored; its position in the database may lag when there was nothing to store.</summary>
+    public long Done => Volatile.Read(ref _done);
+
+    /// <summary>Why the last write failed; null when it did not.</summary>
+    public string? Trouble { get; private set; }
+
+    /// <param name="Readings">This lane's readings among the next records of the log; may be none.</param>
+    /// <param name="UpTo">The sequence number of the last of those records, whosesoever it is.</param>
+    /// <param name="Shared">Holds the readings' payloads; released once they are stored.</param>
+    internal readonly record struct Batch(List<Reading> Readings, long UpTo, SharedBatch Shared);
+
+    public ValueTask AddAsync(Batch batch, CancellationToken cancellationToken) => _batches.Writer.WriteAsync(batch, cancellationToken);
+
+    public void Complete() => _batches.Writer.TryComplete();
+
+    /// <summary>Until the lane is completed and empty, or cancelled.</summary>
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        var readings = new List<Reading>();
+        var held = new List<SharedBatch>();
+        var reached = Position.Sequence;
+        var moved = time.GetTimestamp();
+        while (await _batches.Reader.WaitToReadAsync(cancellationToken))
+        {
+            while (readings.Count < options.WriteBatchReadings && _batches.Reader.TryRead(out var batch))
+            {
+                readings.AddRange(batch.Readings);
+                held.Add(batch.Shared);
+                reached = batch.UpTo;
+            }
+            if (reached > Position.Sequence && (readings.Count > 0 || time.GetElapsedTime(moved) >= IdlePeriod))
+            {
+                await StoreAsync([.. readings], reached, cancellationToken);
+                moved = time.GetTimestamp();
+            }
+            readings.Clear();
+            Volatile.Write(ref _done, reached);
+            progress.Moved();
+            foreach (var shared in held)
+                shared.Release();
+            held.Clear();
+        }
+        if (reached > Position.Sequence)
+            await StoreAsync([], reached, cancellationToken);
+    }
+
+    private async Task StoreAsync(Reading[] readings, long to, CancellationToken cancellationToken)
+    {
+        var delay = TimeSpan.FromMilliseconds(100);
+        while (true)
+        {
+            var started = Stopwatch.GetTimestamp();
+            try
+            {
+                var result = await mediator.Send(new StoreReadings(readings, Position, to), cancellationToken);
+                metrics.Stored(result.Stored, result.Quarantined, Stopwatch.GetElapsedTime(started));
+                Position = Position with { Sequence = to };
+                Trouble = null;
+                report(this, null);
+                return;
+            }
+            catch (Exception exception) when (exception is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
+            {
+                // Acknowledged readings stay in the log, visibly, until the cause is gone.
+                var isNew = Trouble is null;
+                Trouble = exception.Message;
+                metrics.StoreFailed();
+                if (isNew)
+                    report(this, exception);
+                await Task.Delay(delay, time, cancellationToken);
+                delay = delay * 2 < LongestRetry ? delay * 2 : LongestRetry;
+            }
+        }
+    }
+}

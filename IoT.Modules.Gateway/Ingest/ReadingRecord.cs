@@ -1,0 +1,63 @@
+using System.Buffers.Binary;
+using System.Text;
+using IoT.Modules.Storage.Contracts;
+
+namespace IoT.Modules.Gateway.Ingest;
+
+/// <summary>
+/// A reading as it stands in the ingest log. Little endian: kind (1 byte, 1 for this form), flags (1 byte), timestamp in ticks UTC
+/// (8 bytes), length and bytes of the device id (1 + n), of the data_type (1 + n, UTF-8), then the payload to the record's end.
+/// A new form gets a new kind; records of old kinds are read as long as a log may hold them.
+/// </summary>
+internal static class ReadingRecord
+{
+    private const byte ReadingKind = 1;
+    private const int FixedBytes = 12;
+
+    // The device had no row when the reading was admitted: its sender may bring new devices.
+    private const byte RegistersDevice = 1;
+
+    public static int SizeOf(in Reading reading) =>
+        FixedBytes + reading.Device.Id.Length + Encoding.UTF8.GetByteCount(reading.DataType) + reading.Payload.Length;
+
+    /// <param name="reading">The reading.</param>
+    /// <param name="record">As long as <see cref="SizeOf"/> says.</param>
+    public static void Write(in Reading reading, Span<byte> record)
+    {
+        record[0] = ReadingKind;
+        record[1] = reading.Device.IsRegistered ? (byte)0 : RegistersDevice;
+        BinaryPrimitives.WriteInt64LittleEndian(record[2..], reading.Timestamp.Ticks);
+        var at = 10;
+        at += WriteText(reading.Device.Id, record[at..]);
+        at += WriteText(reading.DataType, record[at..]);
+        reading.Payload.Span.CopyTo(record[at..]);
+    }
+
+    /// <summary>The reading of a record; its payload is a slice of it.</summary>
+    /// <exception cref="InvalidDataException">The record is of a kind that this version does not know.</exception>
+    public static Reading Read(ReadOnlyMemory<byte> record, DeviceDirectory directory, Func<ReadOnlySpan<byte>, string> dataTypeOf)
+    {
+        var bytes = record.Span;
+        if (bytes[0] != ReadingKind)
+            throw new InvalidDataException($"The ingest log holds a record of kind {bytes[0]}, which this version does not know: it was written by a newer one.");
+        var timestamp = new DateTime(BinaryPrimitives.ReadInt64LittleEndian(bytes[2..]), DateTimeKind.Utc);
+        var id = bytes.Slice(11, bytes[10]);
+        var at = 11 + id.Length;
+        var dataType = bytes.Slice(at + 1, bytes[at]);
+        at += 1 + dataType.Length;
+        return new Reading(DeviceOf(id, (bytes[1] & RegistersDevice) != 0, directory), timestamp, dataTypeOf(dataType), record[at..]);
+    }
+
+    private static DeviceEntry DeviceOf(ReadOnlySpan<byte> idUtf8, bool registers, DeviceDirectory directory)
+    {
+        Span<char> id = stackalloc char[DeviceId.MaxLength];
+        id = id[..Encoding.ASCII.GetChars(idUtf8, id)];
+        return directory.Find(id) ?? (registers ? directory.FindOrAdd(new string(id)) : DeviceDirectory.Removed(new string(id)));
+    }
+
+    private static int WriteText(string text, Span<byte> target)
+    {
+        target[0] = (byte)Encoding.UTF8.GetBytes(text, target[1..]);
+        return 1 + target[0];
+    }
+}
