@@ -13,9 +13,9 @@ public sealed class GatewayOptions
     [Range(1024, 16 * 1024 * 1024, ErrorMessage = "bytes, 1024 to 16777216")]
     public int MaxReadingBytes { get; set; } = 1024 * 1024;
 
-    /// <summary>Bytes. Default 16 MiB, 1 KiB to 256 MiB.</summary>
+    /// <summary>Bytes. Default 16 MiB, 1 KiB to 64 MiB.</summary>
     [Description("largest HTTP body that holds an array or NDJSON, in bytes, after decompression")]
-    [Range(1024, 256 * 1024 * 1024, ErrorMessage = "bytes, 1024 to 268435456")]
+    [Range(1024, 64 * 1024 * 1024, ErrorMessage = "bytes, 1024 to 67108864")]
     public int MaxBatchBytes { get; set; } = 16 * 1024 * 1024;
 
     /// <summary>Readings. Default 10,000, 1 to 1,000,000.</summary>
@@ -33,9 +33,9 @@ public sealed class GatewayOptions
     [Range(1, 16, ErrorMessage = "writers, 1 to 16")]
     public int DrainLanes { get; set; } = 2;
 
-    /// <summary>MiB. Default 4,096 (4 GiB), 192 to 1,048,576 (1 TiB).</summary>
+    /// <summary>MiB. Default 4,096 (4 GiB), 256 to 1,048,576 (1 TiB).</summary>
     [Description("most disk that the ingest log takes, in MiB: how much is taken in while PostgreSQL is away; full, HTTP answers 503 and MQTT connections are read no further")]
-    [Range(192, 1_048_576, ErrorMessage = "MiB, 192 to 1048576")]
+    [Range(256, 1_048_576, ErrorMessage = "MiB, 256 to 1048576")]
     public int IngestLogMiB { get; set; } = 4_096;
 
     /// <summary>Requests. Default 256, 1 to 100,000.</summary>
@@ -43,9 +43,9 @@ public sealed class GatewayOptions
     [Range(1, 100_000, ErrorMessage = "requests, 1 to 100000")]
     public int MaxConcurrentRequests { get; set; } = 256;
 
-    /// <summary>Bytes. Default 1 MiB, 1 KiB to 256 MiB.</summary>
+    /// <summary>Bytes. Default 1 MiB, 1 KiB to 64 MiB.</summary>
     [Description("largest MQTT packet, in bytes")]
-    [Range(1024, 256 * 1024 * 1024, ErrorMessage = "bytes, 1024 to 268435456")]
+    [Range(1024, 64 * 1024 * 1024, ErrorMessage = "bytes, 1024 to 67108864")]
     public int MqttMaxPacketBytes { get; set; } = 1024 * 1024;
 
     /// <summary>Publishes. Default 1,000, 1 to 65,535.</summary>

@@ -1,3 +1,4 @@
+using IoT.Modules.Gateway.IngestLog;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace IoT.Modules.Gateway.Ingest;
@@ -13,8 +14,10 @@ internal sealed class IngestHealth(IngestLogService service, Drain drain) : IHea
             return Task.FromResult(HealthCheckResult.Unhealthy($"No readings can be taken: {trouble}"));
         var log = service.Log;
         var state = $"ingest log {log.SizeBytes / MiB} of {log.BudgetBytes / MiB} MiB, {drain.Backlog} readings on their way to PostgreSQL";
-        if (log.Damages.Count > 0)
-            return Task.FromResult(HealthCheckResult.Degraded($"{state}; {log.Damages.Sum(d => d.Records)} records were damaged on disk and skipped at start: see the log"));
+        // What a crash left of its last group was never acknowledged; everything else was.
+        var damaged = log.Damages.Where(d => d.Kind != DamageKind.Torn).Sum(d => d.Records);
+        if (damaged > 0)
+            return Task.FromResult(HealthCheckResult.Degraded($"{state}; {damaged} records were damaged on disk and skipped at start: see the log"));
         if (log.IsFull)
             return Task.FromResult(HealthCheckResult.Degraded($"FULL: {state}; no readings are taken until there is room. {drain.Trouble}"));
         return Task.FromResult(drain.Trouble is { } reason

@@ -12,6 +12,8 @@ namespace IoT.Modules.Gateway.Ingest;
 internal sealed partial class IngestLogService(DataOptions data, GatewayOptions options, IHostApplicationLifetime lifetime, TimeProvider time, ILoggerFactory loggers)
     : IHostedService, IAsyncDisposable
 {
+    private const long MiB = 1024 * 1024;
+
     private readonly ILogger _logger = loggers.CreateLogger<IngestLogService>();
     private readonly CancellationTokenSource _stopping = new();
     private DurableLog? _log;
@@ -28,7 +30,13 @@ internal sealed partial class IngestLogService(DataOptions data, GatewayOptions 
     {
         try
         {
-            _log = DurableLog.Open(Directory, new IngestLogOptions { BudgetBytes = options.IngestLogMiB * 1024L * 1024 }, time, loggers.CreateLogger<DurableLog>());
+            var log = new IngestLogOptions
+            {
+                BudgetBytes = options.IngestLogMiB * MiB,
+                // One body is one append: its records take less than twice its bytes.
+                MaxPendingBytes = (int)Math.Max(64 * MiB, 2L * Math.Max(options.MaxBatchBytes, options.MqttMaxPacketBytes)),
+            };
+            _log = DurableLog.Open(Directory, log, time, loggers.CreateLogger<DurableLog>());
         }
         catch (Exception exception) when (exception is IngestLogUnusableException or IOException or UnauthorizedAccessException)
         {

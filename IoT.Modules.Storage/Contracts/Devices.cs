@@ -65,7 +65,7 @@ public sealed record GetDevice(string Id) : IRequest<Outcome<Device>>, ILimited,
 /// <summary>Changes what is given; a member left out stays. An empty text takes the value away.</summary>
 /// <param name="Labels">Replace those there are; null leaves them.</param>
 public sealed record PatchDevice(string Id, string? Name, string? Type, string? Location, IReadOnlyDictionary<string, string>? Labels, string? Status)
-    : IRequest<Outcome<Device>>, IValidated
+    : IRequest<Outcome<Device>>, IValidated, ISeesAcknowledged
 {
     /// <summary>Single labels to set, or with null to take away; the others stay.</summary>
     public IReadOnlyDictionary<string, string?> LabelChanges { get; init; } = new Dictionary<string, string?>();
@@ -82,10 +82,10 @@ public sealed record PatchDevice(string Id, string? Name, string? Type, string? 
 }
 
 /// <summary>Takes a device and its credential out of the registry; its readings stay until their time is over.</summary>
-public sealed record DeleteDevice(string Id) : IRequest<Outcome<Done>>;
+public sealed record DeleteDevice(string Id) : IRequest<Outcome<Done>>, ISeesAcknowledged;
 
 /// <summary>Gives a device a new token; the old one ends at once.</summary>
-public sealed record RotateToken(string Id) : IRequest<Outcome<DeviceWithToken>>;
+public sealed record RotateToken(string Id) : IRequest<Outcome<DeviceWithToken>>, ISeesAcknowledged;
 
 /// <summary>News: a device's credential or status changed, or it was deleted; connections made with the old one must end.</summary>
 public sealed record DeviceAccessChanged(string DeviceId) : INotification;

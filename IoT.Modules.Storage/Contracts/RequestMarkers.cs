@@ -26,5 +26,5 @@ public interface ILimited
     static abstract RequestGate Gate { get; }
 }
 
-/// <summary>A query that is to see every reading that was acknowledged before it.</summary>
+/// <summary>A request that is to see every reading that was acknowledged before it, and the devices that they registered.</summary>
 public interface ISeesAcknowledged;
