@@ -36,6 +36,7 @@ internal sealed partial class IngestLogService(DataOptions data, GatewayOptions 
                 // One body is one append: its records take less than twice its bytes.
                 MaxPendingBytes = (int)Math.Max(64 * MiB, 2L * Math.Max(options.MaxBatchBytes, options.MqttMaxPacketBytes)),
             };
+            System.IO.Directory.CreateDirectory(Directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             _log = DurableLog.Open(Directory, log, time, loggers.CreateLogger<DurableLog>());
         }
         catch (Exception exception) when (exception is IngestLogUnusableException or IOException or UnauthorizedAccessException)
