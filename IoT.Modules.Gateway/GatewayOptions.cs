@@ -62,4 +62,9 @@ public sealed class GatewayOptions
     [Description("newest timestamp that is accepted, in hours after now")]
     [Range(0, 720, ErrorMessage = "hours, 0 to 720")]
     public int MaxReadingAheadHours { get; set; } = 24;
+
+    /// <summary>Milliseconds. Default 1,000, 0 to 60,000.</summary>
+    [Description("longest that a query waits, in milliseconds, for readings acknowledged before it to be in PostgreSQL")]
+    [Range(0, 60_000, ErrorMessage = "milliseconds, 0 to 60000")]
+    public int QueryPatienceMs { get; set; } = 1_000;
 }

@@ -5,7 +5,7 @@ using MediatR;
 namespace IoT.Host.Pipeline;
 
 /// <summary>
-/// A query of readings sees what was acknowledged before it was asked: it waits, up to a second, until that has come from the ingest
+/// A query of readings sees what was acknowledged before it was asked: it waits, up to <c>Gateway__QueryPatienceMs</c>, until that has come from the ingest
 /// log into PostgreSQL. While PostgreSQL is catching up it does not wait.
 /// </summary>
 internal sealed class FreshnessBehaviour<TRequest, TResponse>(IngestProgress progress) : IPipelineBehavior<TRequest, TResponse>

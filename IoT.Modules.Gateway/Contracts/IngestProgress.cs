@@ -1,10 +1,9 @@
 namespace IoT.Modules.Gateway.Contracts;
 
 /// <summary>How far acknowledged readings have come into PostgreSQL.</summary>
-public sealed class IngestProgress(TimeProvider time)
+public sealed class IngestProgress(GatewayOptions options, TimeProvider time)
 {
-    /// <summary>How long a query waits for what was acknowledged before it.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+    private readonly TimeSpan _patience = TimeSpan.FromMilliseconds(options.QueryPatienceMs);
 
     // Further behind than this, PostgreSQL is catching up from an outage, and waiting would be for nothing.
     private const long NearBehind = 50_000;
@@ -27,7 +26,7 @@ public sealed class IngestProgress(TimeProvider time)
             var moved = Volatile.Read(ref _moved).Task;
             if (Stored() is not { } stored || stored >= target || target - stored > NearBehind)
                 return;
-            var left = Patience - time.GetElapsedTime(deadline);
+            var left = _patience - time.GetElapsedTime(deadline);
             if (left <= TimeSpan.Zero)
                 return;
             try
