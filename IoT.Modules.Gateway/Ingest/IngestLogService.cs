@@ -33,6 +33,8 @@ internal sealed partial class IngestLogService(DataOptions data, GatewayOptions 
             var log = new IngestLogOptions
             {
                 BudgetBytes = options.IngestLogMiB * MiB,
+                // Two are written ahead at the first start; a small budget has small ones.
+                SegmentBytes = Math.Clamp(options.IngestLogMiB * MiB / 64, 4 * MiB, 64 * MiB),
                 // One body is one append: its records take less than twice its bytes.
                 MaxPendingBytes = (int)Math.Max(64 * MiB, 2L * Math.Max(options.MaxBatchBytes, options.MqttMaxPacketBytes)),
             };

@@ -40,6 +40,8 @@ public class Platform : IAsyncDisposable
             ["Security__AdminApiKey"] = AdminKey,
             // Other tests keep the machine busy; what a query waits for is not how fast it comes.
             ["Gateway__QueryPatienceMs"] = "30000",
+            // Small segments: a host writes two ahead at its first start.
+            ["Gateway__IngestLogMiB"] = "256",
             ["Security__AdminPassword"] = AdminPassword,
         };
         foreach (var (key, value) in settings)
