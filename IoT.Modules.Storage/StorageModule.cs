@@ -1,5 +1,6 @@
 using Dapper;
 using IoT.Modules.Storage.Contracts;
+using IoT.Modules.Storage.Credentials;
 using IoT.Modules.Storage.Database;
 using IoT.Modules.Storage.Devices;
 using IoT.Modules.Storage.Partitions;
@@ -28,12 +29,15 @@ public static class StorageModule
         services.AddSingleton<FirstAdminLogin>();
         services.AddSingleton<FirstAdmin>();
         services.AddSingleton<DirectoryLoader>();
+        services.AddSingleton<CredentialChanges>();
+        services.AddSingleton<CredentialMirror>();
         services.AddSingleton<PostgresPools>();
         services.AddSingleton<Migrator>();
         services.AddSingleton<MonthlyPartitions>();
         services.AddSingleton<StorageReadiness>();
         services.AddSingleton<StorageStartup>();
         services.AddHostedService(provider => provider.GetRequiredService<StorageStartup>());
+        services.AddHostedService(provider => provider.GetRequiredService<CredentialMirror>());
         services.AddHostedService<PartitionMaintenance>();
         services.AddHostedService<LastSeenFlusher>();
         services.AddHealthChecks().AddCheck<DatabaseHealth>("postgresql");

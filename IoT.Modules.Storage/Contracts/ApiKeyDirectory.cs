@@ -14,15 +14,19 @@ public sealed class ApiKeyDirectory
     public const string AdminName = "admin";
 
     private readonly ConcurrentDictionary<string, ApiKeyEntry> _byHash = new(StringComparer.Ordinal);
+    private readonly ApiKeyEntry? _fromSettings;
 
     public ApiKeyDirectory(SecurityOptions security)
     {
         if (!string.IsNullOrEmpty(security.AdminApiKey))
-            Add(new ApiKeyEntry(AdminName, Roles.Admin, HashOf(security.AdminApiKey)));
+            Add(_fromSettings = new ApiKeyEntry(AdminName, Roles.Admin, HashOf(security.AdminApiKey)));
     }
 
     /// <summary>The entry of a key; null when there is none.</summary>
     public ApiKeyEntry? Find(string key) => _byHash.GetValueOrDefault(Convert.ToHexString(HashOf(key)));
+
+    /// <summary>Those that are in the database, not the one of the settings.</summary>
+    internal IEnumerable<ApiKeyEntry> Made => _byHash.Values.Where(entry => !ReferenceEquals(entry, _fromSettings));
 
     internal static byte[] HashOf(string key) => SHA256.HashData(Encoding.UTF8.GetBytes(key));
 

@@ -8,6 +8,7 @@ namespace IoT.Modules.Storage.Contracts;
 public sealed class DeviceEntry
 {
     private long _lastSeenTicks;
+    private volatile bool _isMirrored;
 
     internal DeviceEntry(string id, Guid uuid) => (Id, Uuid) = (id, uuid);
 
@@ -35,10 +36,18 @@ public sealed class DeviceEntry
 
     /// <summary>What of <see cref="LastSeen"/> stands in the database; only the flusher writes it.</summary>
     internal DateTime? PersistedLastSeen { get; set; }
+
+    /// <summary>False while the mirror of credentials does not have its token as it is here; only the mirror makes it true.</summary>
+    internal bool IsMirrored
+    {
+        get => _isMirrored;
+        set => _isMirrored = value;
+    }
 }
 
 /// <summary>
-/// Every device and its credential, in memory: loaded from <c>devices</c> at start, kept by the handlers that change them.
+/// Every device and its credential, in memory: loaded from <c>devices</c> at start (from the mirror while a given PostgreSQL is away),
+/// kept by the handlers that change them.
 /// Tokens are 256 random bits, so that a plain SHA-256 is a sound hash for them and a token can be looked up by its hash.
 /// </summary>
 public sealed class DeviceDirectory
@@ -89,6 +98,7 @@ public sealed class DeviceDirectory
         device.TokenHash = tokenHash;
         if (tokenHash is not null)
             _byTokenHash[Convert.ToHexString(tokenHash)] = device;
+        device.IsMirrored = false;
     }
 
     /// <summary>
@@ -105,6 +115,8 @@ public sealed class DeviceDirectory
 
     internal void Remove(DeviceEntry device)
     {
+        // Connections that still hold the entry may bring nothing in until they have ended.
+        device.IsEnabled = false;
         SetToken(device, null);
         _byId.TryRemove(new KeyValuePair<string, DeviceEntry>(device.Id, device));
     }

@@ -9,6 +9,10 @@ public sealed class PeopleDirectory
 
     public bool Has(string name, string role) => _roles.TryGetValue(name, out var current) && current == role;
 
+    internal IEnumerable<KeyValuePair<string, string>> All => _roles;
+
+    internal string? RoleOf(string name) => _roles.GetValueOrDefault(name);
+
     internal void Set(string name, string role) => _roles[name] = role;
 
     internal void Remove(string name) => _roles.TryRemove(name, out _);

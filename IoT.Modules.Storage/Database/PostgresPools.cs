@@ -18,6 +18,9 @@ internal sealed class PostgresPools(StorageOptions options) : IAsyncDisposable
     /// <summary>True once the schema is in place and the directories are loaded.</summary>
     public bool IsReady { get; private set; }
 
+    /// <summary>What tells this database from others: host, port and name.</summary>
+    public string Name { get; private set; } = "";
+
     /// <summary>Host and port, or the socket, for messages; never the password.</summary>
     public string Endpoint { get; private set; } = "not known yet";
 
@@ -27,6 +30,7 @@ internal sealed class PostgresPools(StorageOptions options) : IAsyncDisposable
         _read = Build(read, "iot-read", options.ReadPoolSize, options.QueryTimeoutSeconds);
         var target = new NpgsqlConnectionStringBuilder(write);
         Endpoint = $"{target.Host}:{target.Port}";
+        Name = $"{Endpoint}/{target.Database ?? target.Username}";
     }
 
     public void MarkReady() => IsReady = true;
@@ -58,7 +62,7 @@ internal sealed class PostgresPools(StorageOptions options) : IAsyncDisposable
 }
 
 /// <summary>PostgreSQL is not there yet: as transient as a refused connection, and handled like one.</summary>
-internal sealed class DatabaseUnavailableException() : DbException("PostgreSQL is not ready yet.")
+internal sealed class DatabaseUnavailableException(string message = "PostgreSQL is not ready yet.") : DbException(message)
 {
     public override bool IsTransient => true;
 }

@@ -1,6 +1,7 @@
 using System.Data.Common;
 using Dapper;
 using IoT.Modules.Storage.Contracts;
+using IoT.Modules.Storage.Credentials;
 using IoT.Modules.Storage.Devices;
 using IoT.Modules.Storage.Partitions;
 using IoT.Modules.Storage.People;
@@ -17,10 +18,14 @@ namespace IoT.Modules.Storage.Database;
 /// </summary>
 internal sealed partial class StorageStartup(
     IConfiguration configuration, DataOptions data, StorageOptions options, PostgresPools database,
-    Migrator migrator, MonthlyPartitions partitions, DirectoryLoader directories, FirstAdmin firstAdmin, StorageReadiness readiness,
+    Migrator migrator, MonthlyPartitions partitions, DirectoryLoader directories, FirstAdmin firstAdmin,
+    CredentialMirror mirror, StorageReadiness readiness,
     IHostApplicationLifetime lifetime, TimeProvider time, ILoggerFactory loggers) : IHostedService, IAsyncDisposable
 {
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
+
+    // A PostgreSQL whose machine is gone refuses nothing; devices do not wait for it.
+    private static readonly TimeSpan LongestWaitAtStart = TimeSpan.FromSeconds(5);
 
     private readonly ILogger _logger = loggers.CreateLogger<StorageStartup>();
     private readonly CancellationTokenSource _stopping = new();
@@ -49,13 +54,21 @@ internal sealed partial class StorageStartup(
         {
             throw new StartupException($"ConnectionStrings__Postgres or ConnectionStrings__PostgresReplica is not a connection string that Npgsql can read: {exception.Message}");
         }
+        if (_privateServer is null)
+            mirror.Mirrors(database.Name);
+        else
+            mirror.Remove();
         try
         {
+            if (_privateServer is null)
+                await KnockAsync(cancellationToken);
             await PrepareAsync(cancellationToken);
         }
-        catch (DbException exception) when (exception.IsTransient || exception.InnerException is TimeoutException)
+        catch (DbException exception) when (IsAway(exception))
         {
             LogAway(database.Endpoint, exception.Message);
+            if (_privateServer is null)
+                mirror.TryFill();
             _preparing = PrepareLaterAsync();
         }
         catch (DbException exception)
@@ -82,12 +95,29 @@ internal sealed partial class StorageStartup(
         _stopping.Dispose();
     }
 
+    private static bool IsAway(DbException exception) => exception.IsTransient || exception.InnerException is TimeoutException;
+
+    private async Task KnockAsync(CancellationToken cancellationToken)
+    {
+        using var patience = new CancellationTokenSource(LongestWaitAtStart, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
+        try
+        {
+            await using var connection = await database.Write.OpenConnectionAsync(either.Token);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new DatabaseUnavailableException($"It does not answer within {LongestWaitAtStart.TotalSeconds} s.");
+        }
+    }
+
     private async Task PrepareAsync(CancellationToken cancellationToken)
     {
         await migrator.ApplyAsync(cancellationToken);
         await partitions.EnsureAheadAsync(cancellationToken);
         await directories.LoadAsync(cancellationToken);
         await firstAdmin.EnsureAsync(cancellationToken);
+        await mirror.KeepAsync();
         database.MarkReady();
         readiness.MarkReady();
     }
@@ -127,7 +157,7 @@ internal sealed partial class StorageStartup(
             {
                 return;
             }
-            catch (DbException exception) when (exception.IsTransient || exception.InnerException is TimeoutException)
+            catch (DbException exception) when (IsAway(exception))
             {
                 LogAway(database.Endpoint, exception.Message);
                 delay = delay * 2 < LongestRetry ? delay * 2 : LongestRetry;

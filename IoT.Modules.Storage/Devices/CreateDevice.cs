@@ -1,18 +1,20 @@
 using System.Text.Json;
 using Dapper;
 using IoT.Modules.Storage.Contracts;
+using IoT.Modules.Storage.Credentials;
 using IoT.Modules.Storage.Database;
 using MediatR;
 using NpgsqlTypes;
 
 namespace IoT.Modules.Storage.Devices;
 
-internal sealed class CreateDeviceHandler(PostgresPools database, DeviceDirectory directory) : IRequestHandler<CreateDevice, Outcome<DeviceWithToken>>
+internal sealed class CreateDeviceHandler(PostgresPools database, DeviceDirectory directory, CredentialChanges changes) : IRequestHandler<CreateDevice, Outcome<DeviceWithToken>>
 {
     public async Task<Outcome<DeviceWithToken>> Handle(CreateDevice request, CancellationToken cancellationToken)
     {
         var token = Secrets.NewToken();
         var tokenHash = DeviceDirectory.HashOf(token);
+        using var turn = await changes.EnterAsync(CredentialKind.Device, request.Id!, cancellationToken);
         await using var connection = await database.Write.OpenConnectionAsync(cancellationToken);
         var row = await connection.QuerySingleOrDefaultAsync<DeviceRow>(new CommandDefinition(
             $"""

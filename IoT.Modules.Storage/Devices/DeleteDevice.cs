@@ -1,14 +1,17 @@
 using Dapper;
 using IoT.Modules.Storage.Contracts;
+using IoT.Modules.Storage.Credentials;
 using IoT.Modules.Storage.Database;
 using MediatR;
 
 namespace IoT.Modules.Storage.Devices;
 
-internal sealed class DeleteDeviceHandler(PostgresPools database, DeviceDirectory directory, IMediator mediator) : IRequestHandler<DeleteDevice, Outcome<Done>>
+internal sealed class DeleteDeviceHandler(
+    PostgresPools database, DeviceDirectory directory, CredentialChanges changes, CredentialMirror mirror, IMediator mediator) : IRequestHandler<DeleteDevice, Outcome<Done>>
 {
     public async Task<Outcome<Done>> Handle(DeleteDevice request, CancellationToken cancellationToken)
     {
+        using var turn = await changes.EnterAsync(CredentialKind.Device, request.Id, cancellationToken);
         await using var connection = await database.Write.OpenConnectionAsync(cancellationToken);
         var deleted = DeviceId.IsValid(request.Id)
             ? await connection.ExecuteAsync(new CommandDefinition("delete from devices where external_id = @Id", request, cancellationToken: cancellationToken))
@@ -19,6 +22,7 @@ internal sealed class DeleteDeviceHandler(PostgresPools database, DeviceDirector
         if (directory.Find(request.Id) is { } device)
             directory.Remove(device);
         await mediator.Publish(new DeviceAccessChanged(request.Id), cancellationToken);
+        await mirror.WriteThroughAsync(CredentialKind.Device, request.Id);
         return default(Done);
     }
 }

@@ -1,16 +1,19 @@
 using System.Text.Json;
 using Dapper;
 using IoT.Modules.Storage.Contracts;
+using IoT.Modules.Storage.Credentials;
 using IoT.Modules.Storage.Database;
 using MediatR;
 using NpgsqlTypes;
 
 namespace IoT.Modules.Storage.Devices;
 
-internal sealed class PatchDeviceHandler(PostgresPools database, DeviceDirectory directory, IMediator mediator) : IRequestHandler<PatchDevice, Outcome<Device>>
+internal sealed class PatchDeviceHandler(
+    PostgresPools database, DeviceDirectory directory, CredentialChanges changes, CredentialMirror mirror, IMediator mediator) : IRequestHandler<PatchDevice, Outcome<Device>>
 {
     public async Task<Outcome<Device>> Handle(PatchDevice request, CancellationToken cancellationToken)
     {
+        using var turn = await changes.EnterAsync(CredentialKind.Device, request.Id, cancellationToken);
         await using var connection = await database.Write.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         var row = DeviceId.IsValid(request.Id)
@@ -46,11 +49,13 @@ internal sealed class PatchDeviceHandler(PostgresPools database, DeviceDirectory
         await transaction.CommitAsync(cancellationToken);
 
         var device = directory.FindOrAdd(row.ExternalId);
+        device.IsRegistered = true;
         var isEnabled = row.Status == DeviceStatus.Active;
         if (device.IsEnabled != isEnabled)
         {
             device.IsEnabled = isEnabled;
             await mediator.Publish(new DeviceAccessChanged(device.Id), cancellationToken);
+            await mirror.WriteThroughAsync(CredentialKind.Device, device.Id);
         }
         return changed;
     }

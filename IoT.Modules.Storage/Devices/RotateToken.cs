@@ -1,16 +1,19 @@
 using Dapper;
 using IoT.Modules.Storage.Contracts;
+using IoT.Modules.Storage.Credentials;
 using IoT.Modules.Storage.Database;
 using MediatR;
 
 namespace IoT.Modules.Storage.Devices;
 
-internal sealed class RotateTokenHandler(PostgresPools database, DeviceDirectory directory, IMediator mediator) : IRequestHandler<RotateToken, Outcome<DeviceWithToken>>
+internal sealed class RotateTokenHandler(
+    PostgresPools database, DeviceDirectory directory, CredentialChanges changes, CredentialMirror mirror, IMediator mediator) : IRequestHandler<RotateToken, Outcome<DeviceWithToken>>
 {
     public async Task<Outcome<DeviceWithToken>> Handle(RotateToken request, CancellationToken cancellationToken)
     {
         var token = Secrets.NewToken();
         var tokenHash = DeviceDirectory.HashOf(token);
+        using var turn = await changes.EnterAsync(CredentialKind.Device, request.Id, cancellationToken);
         await using var connection = await database.Write.OpenConnectionAsync(cancellationToken);
         var row = DeviceId.IsValid(request.Id)
             ? await connection.QuerySingleOrDefaultAsync<DeviceRow>(new CommandDefinition(
@@ -25,6 +28,7 @@ internal sealed class RotateTokenHandler(PostgresPools database, DeviceDirectory
         device.IsRegistered = true;
         directory.SetToken(device, tokenHash);
         await mediator.Publish(new DeviceAccessChanged(device.Id), cancellationToken);
+        await mirror.WriteThroughAsync(CredentialKind.Device, device.Id);
         return row.ToDevice(directory).With(token);
     }
 }

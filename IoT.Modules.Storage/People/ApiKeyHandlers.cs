@@ -1,5 +1,6 @@
 using Dapper;
 using IoT.Modules.Storage.Contracts;
+using IoT.Modules.Storage.Credentials;
 using IoT.Modules.Storage.Database;
 using MediatR;
 
@@ -16,12 +17,14 @@ internal sealed class ListApiKeysHandler(PostgresPools database) : IRequestHandl
     }
 }
 
-internal sealed class AddApiKeyHandler(PostgresPools database, ApiKeyDirectory directory) : IRequestHandler<AddApiKey, Outcome<ApiKeyWithSecret>>
+internal sealed class AddApiKeyHandler(
+    PostgresPools database, ApiKeyDirectory directory, CredentialChanges changes, CredentialMirror mirror) : IRequestHandler<AddApiKey, Outcome<ApiKeyWithSecret>>
 {
     public async Task<Outcome<ApiKeyWithSecret>> Handle(AddApiKey request, CancellationToken cancellationToken)
     {
         var key = Secrets.NewToken();
         var keyHash = ApiKeyDirectory.HashOf(key);
+        using var turn = await changes.EnterAsync(CredentialKind.ApiKey, request.Name!, cancellationToken);
         await using var connection = await database.Write.OpenConnectionAsync(cancellationToken);
         var made = await connection.QuerySingleOrDefaultAsync<ApiKey>(new CommandDefinition(
             "insert into api_keys (name, role, key_hash) values (@Name, @Role, @keyHash) on conflict do nothing returning name, role, created_at",
@@ -30,14 +33,17 @@ internal sealed class AddApiKeyHandler(PostgresPools database, ApiKeyDirectory d
         if (made is null)
             return new Failure(FailureKind.Conflict, $"{request.Name} exists already.");
         directory.Add(new ApiKeyEntry(made.Name, made.Role, keyHash));
+        await mirror.WriteThroughAsync(CredentialKind.ApiKey, made.Name);
         return new ApiKeyWithSecret(made.Name, made.Role, made.CreatedAt, key);
     }
 }
 
-internal sealed class RemoveApiKeyHandler(PostgresPools database, ApiKeyDirectory directory, IMediator mediator) : IRequestHandler<RemoveApiKey, Outcome<Done>>
+internal sealed class RemoveApiKeyHandler(
+    PostgresPools database, ApiKeyDirectory directory, CredentialChanges changes, CredentialMirror mirror, IMediator mediator) : IRequestHandler<RemoveApiKey, Outcome<Done>>
 {
     public async Task<Outcome<Done>> Handle(RemoveApiKey request, CancellationToken cancellationToken)
     {
+        using var turn = await changes.EnterAsync(CredentialKind.ApiKey, request.Name, cancellationToken);
         await using var connection = await database.Write.OpenConnectionAsync(cancellationToken);
         var removed = DeviceId.IsValid(request.Name)
             ? await connection.ExecuteAsync(new CommandDefinition("delete from api_keys where name = @Name", request, cancellationToken: cancellationToken))
@@ -46,6 +52,7 @@ internal sealed class RemoveApiKeyHandler(PostgresPools database, ApiKeyDirector
             return Failure.NotFound($"API key {request.Name}");
         directory.Remove(request.Name);
         await mediator.Publish(new ApiKeyRemoved(request.Name), cancellationToken);
+        await mirror.WriteThroughAsync(CredentialKind.ApiKey, request.Name);
         return default(Done);
     }
 }

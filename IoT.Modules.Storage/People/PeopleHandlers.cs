@@ -1,5 +1,6 @@
 using Dapper;
 using IoT.Modules.Storage.Contracts;
+using IoT.Modules.Storage.Credentials;
 using IoT.Modules.Storage.Database;
 using MediatR;
 
@@ -33,10 +34,12 @@ internal sealed class ListPeopleHandler(PostgresPools database) : IRequestHandle
     }
 }
 
-internal sealed class AddPersonHandler(PostgresPools database, PeopleDirectory people) : IRequestHandler<AddPerson, Outcome<Person>>
+internal sealed class AddPersonHandler(
+    PostgresPools database, PeopleDirectory people, CredentialChanges changes, CredentialMirror mirror) : IRequestHandler<AddPerson, Outcome<Person>>
 {
     public async Task<Outcome<Person>> Handle(AddPerson request, CancellationToken cancellationToken)
     {
+        using var turn = await changes.EnterAsync(CredentialKind.Person, request.Name!, cancellationToken);
         await using var connection = await database.Write.OpenConnectionAsync(cancellationToken);
         var person = await connection.QuerySingleOrDefaultAsync<Person>(new CommandDefinition(
             """
@@ -48,16 +51,19 @@ internal sealed class AddPersonHandler(PostgresPools database, PeopleDirectory p
         if (person is null)
             return new Failure(FailureKind.Conflict, $"{request.Name} exists already.");
         people.Set(person.Name, person.Role);
+        await mirror.WriteThroughAsync(CredentialKind.Person, person.Name);
         return person;
     }
 }
 
-internal sealed class RemovePersonHandler(PostgresPools database, PeopleDirectory people) : IRequestHandler<RemovePerson, Outcome<Done>>
+internal sealed class RemovePersonHandler(
+    PostgresPools database, PeopleDirectory people, CredentialChanges changes, CredentialMirror mirror) : IRequestHandler<RemovePerson, Outcome<Done>>
 {
     public async Task<Outcome<Done>> Handle(RemovePerson request, CancellationToken cancellationToken)
     {
         if (!DeviceId.IsValid(request.Name))
             return Failure.NotFound($"Person {request.Name}");
+        using var turn = await changes.EnterAsync(CredentialKind.Person, request.Name, cancellationToken);
         await using var connection = await database.Write.OpenConnectionAsync(cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         // The lock keeps two removals from each leaving the other's admin as the last.
@@ -69,6 +75,7 @@ internal sealed class RemovePersonHandler(PostgresPools database, PeopleDirector
             return new Failure(FailureKind.Conflict, $"{request.Name} is the last admin.");
         await transaction.CommitAsync(cancellationToken);
         people.Remove(request.Name);
+        await mirror.WriteThroughAsync(CredentialKind.Person, request.Name);
         return default(Done);
     }
 }
