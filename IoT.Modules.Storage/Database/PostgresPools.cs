@@ -6,8 +6,11 @@ namespace IoT.Modules.Storage.Database;
 /// <summary>The pools. They exist once <see cref="StorageStartup"/> knows where PostgreSQL is, and are ready once its schema is.</summary>
 internal sealed class PostgresPools(StorageOptions options) : IAsyncDisposable
 {
+    private const int LongestKnockSeconds = 5;
+
     private NpgsqlDataSource? _write;
     private NpgsqlDataSource? _read;
+    private string? _knock;
 
     /// <summary>Ingest, changes and migrations.</summary>
     public NpgsqlDataSource Write => _write ?? throw new DatabaseUnavailableException();
@@ -30,7 +33,21 @@ internal sealed class PostgresPools(StorageOptions options) : IAsyncDisposable
         _read = Build(read, "iot-read", options.ReadPoolSize, options.QueryTimeoutSeconds);
         var target = new NpgsqlConnectionStringBuilder(write);
         Endpoint = $"{target.Host}:{target.Port}";
+        target.Timeout = target.Timeout is > 0 and < LongestKnockSeconds ? target.Timeout : LongestKnockSeconds;
+        target.Pooling = false;
+        target.ApplicationName = "iot-start";
+        _knock = target.ConnectionString;
         Name = $"{Endpoint}/{target.Database ?? target.Username}";
+    }
+
+    /// <summary>
+    /// Whether it answers, within seconds: a PostgreSQL whose machine is gone refuses nothing, and neither devices nor a stop wait as
+    /// long for it as a connection may take later.
+    /// </summary>
+    public async Task KnockAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = new NpgsqlConnection(_knock);
+        await connection.OpenAsync(cancellationToken);
     }
 
     public void MarkReady() => IsReady = true;
@@ -62,7 +79,7 @@ internal sealed class PostgresPools(StorageOptions options) : IAsyncDisposable
 }
 
 /// <summary>PostgreSQL is not there yet: as transient as a refused connection, and handled like one.</summary>
-internal sealed class DatabaseUnavailableException(string message = "PostgreSQL is not ready yet.") : DbException(message)
+internal sealed class DatabaseUnavailableException() : DbException("PostgreSQL is not ready yet.")
 {
     public override bool IsTransient => true;
 }

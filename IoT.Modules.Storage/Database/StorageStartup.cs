@@ -24,9 +24,6 @@ internal sealed partial class StorageStartup(
 {
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
 
-    // A PostgreSQL whose machine is gone refuses nothing; devices do not wait for it.
-    private static readonly TimeSpan LongestWaitAtStart = TimeSpan.FromSeconds(5);
-
     private readonly ILogger _logger = loggers.CreateLogger<StorageStartup>();
     private readonly CancellationTokenSource _stopping = new();
     private DataDirectoryLock? _lock;
@@ -60,8 +57,6 @@ internal sealed partial class StorageStartup(
             mirror.Remove();
         try
         {
-            if (_privateServer is null)
-                await KnockAsync(cancellationToken);
             await PrepareAsync(cancellationToken);
         }
         catch (DbException exception) when (IsAway(exception))
@@ -97,22 +92,9 @@ internal sealed partial class StorageStartup(
 
     private static bool IsAway(DbException exception) => exception.IsTransient || exception.InnerException is TimeoutException;
 
-    private async Task KnockAsync(CancellationToken cancellationToken)
-    {
-        using var patience = new CancellationTokenSource(LongestWaitAtStart, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(patience.Token, cancellationToken);
-        try
-        {
-            await using var connection = await database.Write.OpenConnectionAsync(either.Token);
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            throw new DatabaseUnavailableException($"It does not answer within {LongestWaitAtStart.TotalSeconds} s.");
-        }
-    }
-
     private async Task PrepareAsync(CancellationToken cancellationToken)
     {
+        await database.KnockAsync(cancellationToken);
         await migrator.ApplyAsync(cancellationToken);
         await partitions.EnsureAheadAsync(cancellationToken);
         await directories.LoadAsync(cancellationToken);

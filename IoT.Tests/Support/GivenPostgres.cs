@@ -19,7 +19,7 @@ internal sealed class GivenPostgres : IAsyncDisposable
     {
     }
 
-    public string ConnectionString => string.Create(CultureInfo.InvariantCulture, $"Host=127.0.0.1;Port={_port};Username=iot;Password=given;Database=postgres;Timeout=10");
+    public string ConnectionString => ConnectionStringOf(_port);
 
     /// <summary>Makes the cluster; it doesn't run yet.</summary>
     public static async Task<GivenPostgres> MakeAsync()
@@ -35,16 +35,27 @@ internal sealed class GivenPostgres : IAsyncDisposable
         return postgres;
     }
 
-    public async Task StartAsync()
+    public Task StartAsync() => StartAsync(_port);
+
+    /// <summary>One statement while nobody else can see the server; it is down before and after.</summary>
+    public async Task ChangeAloneAsync(string sql)
     {
-        _server = Process.Start(new ProcessStartInfo("/usr/bin/env", Unprivileged("postgres", "-D", Cluster, "-p", _port.ToString(CultureInfo.InvariantCulture), "-k", _top, "-c", "listen_addresses=127.0.0.1"))
+        var port = FreePort.Next();
+        await StartAsync(port);
+        await Database.ScalarAsync<object>(ConnectionStringOf(port) + ";Pooling=false", sql);
+        await StopAsync();
+    }
+
+    private async Task StartAsync(int port)
+    {
+        _server = Process.Start(new ProcessStartInfo("/usr/bin/env", Unprivileged("postgres", "-D", Cluster, "-p", port.ToString(CultureInfo.InvariantCulture), "-k", _top, "-c", "listen_addresses=127.0.0.1"))
         {
             RedirectStandardError = true,
             RedirectStandardOutput = true,
         })!;
         _server.ErrorDataReceived += (_, _) => { };
         _server.BeginErrorReadLine();
-        await Eventually.TrueAsync(async () => await Database.ScalarAsync<int>(ConnectionString + ";Pooling=false", "select 1") == 1, "the given PostgreSQL");
+        await Eventually.TrueAsync(async () => await Database.ScalarAsync<int>(ConnectionStringOf(port) + ";Pooling=false", "select 1") == 1, "the given PostgreSQL");
     }
 
     /// <summary>As its administrator would: clients are disconnected.</summary>
@@ -64,6 +75,9 @@ internal sealed class GivenPostgres : IAsyncDisposable
         _server?.Dispose();
         Directory.Delete(_top, recursive: true);
     }
+
+    private static string ConnectionStringOf(int port) =>
+        string.Create(CultureInfo.InvariantCulture, $"Host=127.0.0.1;Port={port};Username=iot;Password=given;Database=postgres;Timeout=10");
 
     private static bool IsRoot => Posix.EffectiveUser == 0;
 
