@@ -96,7 +96,7 @@ public sealed class StartWithoutPostgresTests
         await Eventually.TrueAsync(async () => await Support.Database.ScalarAsync<long>(postgres.ConnectionString, "select count(*) from device_data") >= expected.Values.Sum(), "all readings");
         foreach (var (id, count) in expected)
             Assert.Equal((id, count), (id, await RowsOfAsync(id)));
-        Assert.Equal(0, await Support.Database.ScalarAsync<long>(postgres.ConnectionString, "select count(*) from devices where external_id = any($1)", new[] { endedMeanwhile.Id, bySending }));
+        Assert.Equal(0, await Support.Database.ScalarAsync<long>(postgres.ConnectionString, "select count(*) from devices where external_id in ($1, $2)", endedMeanwhile.Id, bySending));
 
         Task<long> RowsOfAsync(string id) => Support.Database.ScalarAsync<long>(
             postgres.ConnectionString, "select count(*) from device_data where device_id = $1", IoT.Modules.Storage.Contracts.DeviceUuid.Of(id));
