@@ -1,0 +1,71 @@
+using System.Globalization;
+using IoT.Tests.Support;
+
+namespace IoT.Tests.Crash;
+
+/// <summary>
+/// The library that stands between a host and its disk (<c>Shim/shim.c</c>, compiled by <c>./test</c>), and its switches. They are files
+/// in a folder, so nothing in the host knows of it.
+/// </summary>
+internal sealed class Shim : IDisposable
+{
+    private const string Fail = "fail", Lie = "lie", Trace = "trace";
+
+    private readonly string _folder = Directory.CreateTempSubdirectory("iot-shim-").FullName;
+
+    /// <summary>For the platform whose host it is loaded into.</summary>
+    public (string Key, string Value)[] Settings => [("LD_PRELOAD", Library), ("IOT_TEST_SHIM", _folder)];
+
+    private static string Library { get; } = Path.Combine(Repository.Root, "artifacts", "crash", "libshim.so") is var path && File.Exists(path)
+        ? path
+        : throw new InvalidOperationException($"{path} is not there: ./test compiles it.");
+
+    /// <summary>fdatasync fails from now on.</summary>
+    public void FailSyncs() => File.Create(In(Fail)).Dispose();
+
+    /// <summary>Segments are written in the host's memory only from now on, though fdatasync succeeds.</summary>
+    public void LoseWrites() => File.Create(In(Lie)).Dispose();
+
+    /// <summary>The next start finds a disk that works.</summary>
+    public void Repair()
+    {
+        File.Delete(In(Fail));
+        File.Delete(In(Lie));
+    }
+
+    public void BeginTrace() => File.Create(In(Trace)).Dispose();
+
+    public IReadOnlyList<TraceEvent> EndTrace()
+    {
+        var ended = In("trace.ended");
+        File.Move(In(Trace), ended);
+        return [.. File.ReadLines(ended).Select(TraceEvent.Parse)];
+    }
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    private string In(string name) => Path.Combine(_folder, name);
+}
+
+internal enum TraceKind
+{
+    Written = 'W',
+    SyncBegins = 'B',
+    SyncEnded = 'F',
+    Sending = 'S',
+}
+
+/// <param name="Kind">What happened.</param>
+/// <param name="Descriptor">Of the segment or the socket.</param>
+/// <param name="Bytes">Written or sent.</param>
+/// <param name="Succeeded">False for an fdatasync that failed.</param>
+internal sealed record TraceEvent(TraceKind Kind, int Descriptor, byte[] Bytes, bool Succeeded)
+{
+    public static TraceEvent Parse(string line)
+    {
+        var parts = line.Split(' ');
+        var kind = (TraceKind)parts[0][0];
+        return new TraceEvent(
+            kind, int.Parse(parts[1], CultureInfo.InvariantCulture), kind is TraceKind.Written or TraceKind.Sending ? Convert.FromHexString(parts[2]) : [], parts[2] != "-1");
+    }
+}
