@@ -64,6 +64,10 @@ internal sealed partial class Drain(
         {
             LogStopped(Backlog);
         }
+        catch (IngestLogFailedException)
+        {
+            // IngestLogService says so and ends the host.
+        }
         catch (Exception exception)
         {
             LogFailed(exception, exception.Message);

@@ -3,6 +3,7 @@ using System.Collections.Concurrent;
 using System.IO.Pipelines;
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
+using IoT.Modules.Gateway.IngestLog;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
 using MQTTnet.Adapter;
@@ -182,7 +183,18 @@ internal sealed class MqttConnection : IMqttChannelAdapter
         if (!_acknowledgements.TryDequeue(out var next))
             throw new InvalidOperationException("An acknowledgement without its publish.");
         if (!next.Commit.IsCompletedSuccessfully)
-            await next.Commit.WaitAsync(cancellationToken);
+        {
+            try
+            {
+                await next.Commit.WaitAsync(cancellationToken);
+            }
+            catch (IngestLogFailedException)
+            {
+                // No acknowledgement will come: the client is to notice, and a stop is not to wait for it.
+                Abort("The ingest log has failed.");
+                throw;
+            }
+        }
         _inFlight.Release();
         return next.Answer;
     }
@@ -191,7 +203,7 @@ internal sealed class MqttConnection : IMqttChannelAdapter
     {
         // All permits back means that every acknowledgement is out.
         using var enough = new CancellationTokenSource(TimeSpan.FromSeconds(10), _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(enough.Token, cancellationToken);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(enough.Token, cancellationToken, _connection.ConnectionClosed);
         try
         {
             for (var i = 0; i < _options.MqttMaxInFlight; i++)
