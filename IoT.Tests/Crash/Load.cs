@@ -56,7 +56,7 @@ internal sealed class Load : IAsyncDisposable
     public Task MoreAsync(int count, string when)
     {
         var goal = Acknowledged + count;
-        return Eventually.TrueAsync(() => Task.FromResult(Acknowledged >= goal), $"{count} acknowledgements {when}", TimeSpan.FromSeconds(90));
+        return Eventually.TrueAsync(() => Task.FromResult(Acknowledged >= goal), $"{count} acknowledgements {when}", TimeSpan.FromSeconds(180));
     }
 
     public async Task StopAsync()
