@@ -26,6 +26,7 @@ public static class GatewayModule
         services.AddSingleton<IngestProgress>();
         services.AddSingleton<IngestMetrics>();
         services.AddSingleton<ReadingParser>();
+        services.AddSingleton<DeviceRates>();
         services.AddSingleton<Admission>();
         services.AddSingleton<IngestLogService>();
         services.AddSingleton<Intake>();
@@ -41,7 +42,7 @@ public static class GatewayModule
         services.AddHealthChecks()
             .AddCheck<IngestHealth>("ingest")
             .AddCheck<MqttHealth>("mqtt");
-        services.Configure<KestrelServerOptions>(kestrel => Listen(kestrel, listen));
+        services.Configure<KestrelServerOptions>(kestrel => Listen(kestrel, listen, options));
         return services;
     }
 
@@ -52,13 +53,18 @@ public static class GatewayModule
         return api;
     }
 
-    private static void Listen(KestrelServerOptions kestrel, ListenOptions listen)
+    private static void Listen(KestrelServerOptions kestrel, ListenOptions listen, GatewayOptions options)
     {
+        // Kestrel's own limit is one for all listeners; each protocol has its own here.
+        var metrics = kestrel.ApplicationServices.GetRequiredService<IngestMetrics>();
+        var time = kestrel.ApplicationServices.GetRequiredService<TimeProvider>();
+        var httpLimit = new ConnectionLimit("http", options.MaxHttpConnections, metrics, time);
+        var mqttLimit = new ConnectionLimit("mqtt", options.MaxMqttConnections, metrics, time);
         kestrel.AddServerHeader = false;
         var address = listen.Address == "localhost" ? IPAddress.Loopback : IPAddress.Parse(listen.Address);
         if (listen.Http != 0)
-            kestrel.Listen(address, listen.Http);
+            kestrel.Listen(address, listen.Http, http => http.Use(next => connection => httpLimit.HandleAsync(connection, next, RefusedConnection.AnswerAsync)));
         if (listen.Mqtt != 0)
-            kestrel.Listen(address, listen.Mqtt, mqtt => mqtt.UseConnectionHandler<MqttListener>());
+            kestrel.Listen(address, listen.Mqtt, mqtt => mqtt.Use(next => connection => mqttLimit.HandleAsync(connection, next, null)).UseConnectionHandler<MqttListener>());
     }
 }

@@ -38,6 +38,31 @@ public sealed class GatewayOptions
     [Range(256, 1_048_576, ErrorMessage = "MiB, 256 to 1048576")]
     public int IngestLogMiB { get; set; } = 4_096;
 
+    /// <summary>Readings a second. Default 500, 1 to 1,000,000,000 (as good as none).</summary>
+    [Description("readings a second that one device may send in the long run; over it HTTP answers 429 and an MQTT connection is read more slowly")]
+    [Range(1, 1_000_000_000, ErrorMessage = "readings a second, 1 to 1000000000")]
+    public int DeviceReadingsPerSecond { get; set; } = 500;
+
+    /// <summary>Readings. Default 5,000, 1 to 1,000,000,000.</summary>
+    [Description("readings that a device which has been quiet may send at once, on top of its rate; a request that begins within it is taken whole, and what it takes beyond has to be made up for before the next")]
+    [Range(1, 1_000_000_000, ErrorMessage = "readings, 1 to 1000000000")]
+    public int DeviceBurst { get; set; } = 5_000;
+
+    /// <summary>Devices a minute. Default 1,000, 1 to 1,000,000.</summary>
+    [Description("devices a minute that strangers may bring in by their first reading (`Security__AnonymousDevices`), in the long run; ten times as many at once. Over it HTTP answers 429 and an MQTT connection is read more slowly; admins are not limited")]
+    [Range(1, 1_000_000, ErrorMessage = "devices a minute, 1 to 1000000")]
+    public int MaxNewDevicesPerMinute { get; set; } = 1_000;
+
+    /// <summary>Connections. Default 10,000, 1 to 1,000,000.</summary>
+    [Description("most MQTT connections at once; one more is closed before it has signed in")]
+    [Range(1, 1_000_000, ErrorMessage = "connections, 1 to 1000000")]
+    public int MaxMqttConnections { get; set; } = 10_000;
+
+    /// <summary>Connections. Default 5,000, 1 to 1,000,000.</summary>
+    [Description("most HTTP connections at once, the page's and the API's; one more is answered 503 and closed")]
+    [Range(1, 1_000_000, ErrorMessage = "connections, 1 to 1000000")]
+    public int MaxHttpConnections { get; set; } = 5_000;
+
     /// <summary>Requests. Default 256, 1 to 100,000.</summary>
     [Description("most HTTP requests that bring readings in at once; four times as many may wait, more are answered 503")]
     [Range(1, 100_000, ErrorMessage = "requests, 1 to 100000")]

@@ -26,7 +26,10 @@ internal sealed class IngestReadingsHandler(Admission admission, Intake intake, 
         if (admitted.Readings.Count > 0)
         {
             if (intake.TryAppend(admitted.Readings) is not { } committed)
+            {
+                admission.Withdraw(admitted);
                 return new Failure(FailureKind.Busy, "The ingest log is full; send these readings again later.");
+            }
             try
             {
                 // Not cancelled with the request: what is in the log is stored, whether or not anyone waits for the answer.
@@ -38,6 +41,10 @@ internal sealed class IngestReadingsHandler(Admission admission, Intake intake, 
             }
         }
         metrics.Rejected("http", admitted.Rejected.Count);
+        metrics.Throttled("http", admitted.OverRate);
+        // Without a list: all of it may be sent again as it is, and a flood is not to be answered at length.
+        if (admitted.Readings.Count == 0 && admitted.Denial == Denial.OverRate)
+            return new Failure(FailureKind.RateLimited, $"No reading was taken. {admitted.WaitReason}.") { RetryAfter = admitted.Wait };
         return new IngestResult(admitted.Readings.Count, admitted.Rejected, admitted.Denial);
     }
 }

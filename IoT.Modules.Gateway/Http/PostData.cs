@@ -16,7 +16,7 @@ internal static class PostData
             .AllowAnonymous() // The sender is judged by the readings' devices: see Admission.
             .WithTags("Readings")
             .WithMetadata(new JsonBody(typeof(ReadingBody), "application/json", "application/x-ndjson"))
-            .Produces<Answer>().ProducesProblem(400).ProducesProblem(401).ProducesProblem(403).ProducesProblem(413).ProducesProblem(503)
+            .Produces<Answer>().ProducesProblem(400).ProducesProblem(401).ProducesProblem(403).ProducesProblem(413).ProducesProblem(429).ProducesProblem(503)
             .WithSummary("Brings readings in: one, an array of up to 10,000, or NDJSON; 200 means that they are on disk and will be in the database once");
 
     /// <summary>A reading, for the API's description.</summary>

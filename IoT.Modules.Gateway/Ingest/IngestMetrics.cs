@@ -11,6 +11,9 @@ internal sealed class IngestMetrics
     private readonly Counter<long> _stored;
     private readonly Counter<long> _rejected;
     private readonly Counter<long> _quarantined;
+    private readonly Counter<long> _throttled;
+    private readonly UpDownCounter<long> _held;
+    private readonly Counter<long> _refusedConnections;
     private readonly Counter<long> _storeFailures;
     private readonly Histogram<int> _batchSize;
     private readonly Histogram<double> _storeSeconds;
@@ -22,6 +25,9 @@ internal sealed class IngestMetrics
         _stored = Meter.CreateCounter<long>("iot.readings.stored", "{reading}", "Readings committed to PostgreSQL");
         _rejected = Meter.CreateCounter<long>("iot.readings.rejected", "{reading}", "Readings that were not taken, by protocol");
         _quarantined = Meter.CreateCounter<long>("iot.readings.quarantined", "{reading}", "Readings that were acknowledged and can't be stored");
+        _throttled = Meter.CreateCounter<long>("iot.readings.throttled", "{reading}", "Readings over their device's rate, by protocol: rejected over HTTP, delayed over MQTT");
+        _held = Meter.CreateUpDownCounter<long>("iot.mqtt.connections.held", "{connection}", "MQTT connections that are read no further just now because a device is over its rate");
+        _refusedConnections = Meter.CreateCounter<long>("iot.connections.refused", "{connection}", "Connections over the limit, by protocol");
         _storeFailures = Meter.CreateCounter<long>("iot.drain.failures", "{write}", "Writes to PostgreSQL that failed and were tried again");
         _batchSize = Meter.CreateHistogram<int>("iot.drain.batch.size", "{reading}", "Readings in one write to PostgreSQL");
         _storeSeconds = Meter.CreateHistogram<double>("iot.drain.duration", "s", "Duration of one write to PostgreSQL");
@@ -36,6 +42,16 @@ internal sealed class IngestMetrics
         if (count > 0)
             _rejected.Add(count, new KeyValuePair<string, object?>("protocol", protocol));
     }
+
+    public void Throttled(string protocol, int count)
+    {
+        if (count > 0)
+            _throttled.Add(count, new KeyValuePair<string, object?>("protocol", protocol));
+    }
+
+    public void Held(int change) => _held.Add(change);
+
+    public void ConnectionRefused(string protocol) => _refusedConnections.Add(1, new KeyValuePair<string, object?>("protocol", protocol));
 
     public void Stored(int stored, int quarantined, TimeSpan duration)
     {

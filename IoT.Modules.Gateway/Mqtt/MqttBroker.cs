@@ -18,6 +18,9 @@ internal sealed partial class MqttBroker(
     MqttListener listener, MqttAccess access, Admission admission, ReadingParser parser, Intake intake, IngestMetrics metrics, ILogger<MqttBroker> logger)
     : IHostedService, INotificationHandler<DeviceAccessChanged>, INotificationHandler<ApiKeyRemoved>, IDisposable
 {
+    // Then it is asked again: another connection of the device may have been quicker.
+    private static readonly TimeSpan LongestHold = TimeSpan.FromSeconds(1);
+
     private readonly MqttServer _server = new MqttServerFactory().CreateMqttServer(
         new MqttServerOptionsBuilder()
             .WithoutDefaultEndpoint()
@@ -116,7 +119,7 @@ internal sealed partial class MqttBroker(
         if (!DeviceId.IsValid(deviceId))
             return Refuse(MqttPubAckReasonCode.TopicNameInvalid, $"The topic's device id is not {DeviceId.Rule}.");
         var denied = "Not allowed on this topic.";
-        if (identity.Sender is not { } sender || admission.MayWrite(sender, deviceId, out _, out denied) != Denial.None)
+        if (identity.Sender is not { } sender || admission.MayWrite(sender, deviceId, out var device, out denied) != Denial.None)
         {
             metrics.Rejected("mqtt", 1);
             return Refuse(MqttPubAckReasonCode.NotAuthorized, denied);
@@ -126,7 +129,7 @@ internal sealed partial class MqttBroker(
         metrics.Received("mqtt", batch.Count);
         if (batch.TooMany)
             return Refuse(MqttPubAckReasonCode.QuotaExceeded, "Too many readings in one message.");
-        var admitted = admission.Admit(batch, sender, deviceId);
+        var admitted = await AdmitAsync(connection, batch, sender, deviceId, device is not null, args.CancellationToken);
         metrics.Rejected("mqtt", admitted.Rejected.Count);
         if (admitted.Rejected.Count > 0)
             LogRejected(deviceId, admitted.Rejected.Count, admitted.Rejected[0].Error);
@@ -134,9 +137,46 @@ internal sealed partial class MqttBroker(
             return Refuse(MqttPubAckReasonCode.PayloadFormatInvalid, admitted.Rejected.Count > 0 ? Describe(admitted.Rejected) : "The message holds no reading.");
 
         // Waits for room when there is none: the connection is read no further meanwhile.
-        var commit = await intake.AppendAsync(admitted.Readings, args.CancellationToken);
+        Task commit;
+        try
+        {
+            commit = await intake.AppendAsync(admitted.Readings, args.CancellationToken);
+        }
+        catch (OperationCanceledException)
+        {
+            admission.Withdraw(admitted);
+            throw;
+        }
         // What was good is taken; the code tells the sender of the rest, which sending again would not help.
         return (commit, admitted.Rejected.Count == 0 ? Acknowledgement.Success : new Acknowledgement(MqttPubAckReasonCode.PayloadFormatInvalid, Describe(admitted.Rejected)));
+    }
+
+    /// <summary>Holds the connection while the device is over its rate: the publish is late, and nothing is dropped.</summary>
+    private async ValueTask<Admission.Result> AdmitAsync(MqttConnection connection, ParsedBatch batch, Sender sender, string deviceId, bool isKnown, CancellationToken cancellationToken)
+    {
+        // A will comes from a connection that has ended already, with a token that can't be cancelled: it can't wait, and a stranger's
+        // is no way to make devices up.
+        var isWill = !cancellationToken.CanBeCanceled;
+        var admitted = admission.Admit(batch, sender, deviceId, mayOwe: connection.IsClosing || (isWill && isKnown));
+        if (admitted.OverRate == 0 || isWill)
+            return admitted;
+        metrics.Throttled("mqtt", admitted.OverRate);
+        metrics.Held(1);
+        try
+        {
+            do
+            {
+                await connection.HoldAsync(admitted.Wait < LongestHold ? admitted.Wait : LongestHold, cancellationToken);
+                // What has been read when the host stops is taken in and acknowledged.
+                admitted = admission.Admit(batch, sender, deviceId, mayOwe: connection.IsClosing);
+            }
+            while (admitted.OverRate > 0);
+            return admitted;
+        }
+        finally
+        {
+            metrics.Held(-1);
+        }
     }
 
     private static (Task?, Acknowledgement) Refuse(MqttPubAckReasonCode code, string reason) => (null, new Acknowledgement(code, reason));

@@ -23,8 +23,8 @@ internal readonly record struct Acknowledgement(MqttPubAckReasonCode Code, strin
 
 /// <summary>
 /// One MQTT connection between Kestrel and MQTTnet's session layer. It holds each PUBACK and PUBREC back until the publish it
-/// answers is on disk, so that publishes need not wait for one another; bounds packets and publishes in flight; and when the host
-/// stops, reads no further, lets the acknowledgements out and says good-bye.
+/// answers is on disk, so that publishes need not wait for one another; bounds packets and publishes in flight; watches the
+/// keep-alive; and when the host stops, reads no further, lets the acknowledgements out and says good-bye.
 /// </summary>
 internal sealed class MqttConnection : IMqttChannelAdapter
 {
@@ -39,6 +39,13 @@ internal sealed class MqttConnection : IMqttChannelAdapter
     private readonly SemaphoreSlim _inFlight;
     private readonly CancellationToken _closing;
     private readonly CancellationTokenRegistration _closingRegistration;
+    private readonly PingLookAhead _pings = new();
+
+    // A read that HoldAsync has begun and the next packet is to come from.
+    private Task<ReadResult>? _begunRead;
+
+    private TimeSpan? _keepAlive;
+    private long _silentSince;
 
     // The session layer answers publishes in the order in which it read them, so a queue pairs them with their acknowledgements.
     private readonly ConcurrentQueue<(Task Commit, Acknowledgement Answer)> _acknowledgements = new();
@@ -54,6 +61,7 @@ internal sealed class MqttConnection : IMqttChannelAdapter
         PacketFormatterAdapter = formatter;
         _closing = connection.Features.Get<IConnectionLifetimeNotificationFeature>()?.ConnectionClosedRequested ?? CancellationToken.None;
         _closingRegistration = _closing.UnsafeRegister(static input => ((PipeReader)input!).CancelPendingRead(), _input);
+        connection.Features.Get<IConnectionHeartbeatFeature>()?.OnHeartbeat(static state => ((MqttConnection)state).WakeWhenSilent(), this);
     }
 
     /// <summary>
@@ -71,6 +79,9 @@ internal sealed class MqttConnection : IMqttChannelAdapter
 
     /// <summary>The CONNECT packet, once it is there.</summary>
     public MqttConnectPacket? Connect { get; private set; }
+
+    /// <summary>The host stops: nothing further is read.</summary>
+    public bool IsClosing => _closing.IsCancellationRequested;
 
     public long BytesReceived { get; private set; }
 
@@ -110,6 +121,32 @@ internal sealed class MqttConnection : IMqttChannelAdapter
         _inFlight.Dispose();
     }
 
+    /// <summary>
+    /// Waits that long, or until the host stops, before the packet at hand is gone on with; those behind it wait in the socket. PINGREQs
+    /// among them are answered at once: a client that is slowed down sees a connection that is alive.
+    /// </summary>
+    public async Task HoldAsync(TimeSpan wait, CancellationToken cancellationToken)
+    {
+        using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _closing);
+        var over = Task.Delay(wait, _time, end.Token);
+        while (!over.IsCompleted)
+        {
+            _begunRead ??= _input.ReadAsync(cancellationToken).AsTask();
+            if (await Task.WhenAny(_begunRead, over) == over || !_begunRead.IsCompletedSuccessfully)
+                break;
+            var read = await _begunRead;
+            for (var unanswered = _pings.Find(read.Buffer); unanswered > 0; unanswered--)
+                await SendPacketAsync(MqttPingRespPacket.Instance, cancellationToken);
+            // What was looked at counts as read for the pipe, which would then take in more without end.
+            if (read.IsCanceled || read.IsCompleted || read.Buffer.Length >= PingLookAhead.MaxBytes)
+                break;
+            _begunRead = null;
+            _input.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+        }
+        await over.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        cancellationToken.ThrowIfCancellationRequested();
+    }
+
     public void ResetStatistics() => (BytesReceived, BytesSent) = (0, 0);
 
     public async Task<MqttPacket?> ReceivePacketAsync(CancellationToken cancellationToken)
@@ -121,10 +158,18 @@ internal sealed class MqttConnection : IMqttChannelAdapter
                 await DrainAsync(cancellationToken);
                 return null;
             }
-            var read = await _input.ReadAsync(cancellationToken);
+            var reading = _begunRead is { } begun ? new ValueTask<ReadResult>(begun) : _input.ReadAsync(cancellationToken);
+            _begunRead = null;
+            // The client's silence begins when there is nothing left of it to handle: while we make it wait, it is not silent.
+            var silentSince = reading.IsCompleted ? 0 : _time.GetTimestamp();
+            Volatile.Write(ref _silentSince, silentSince);
+            var read = await reading;
+            Volatile.Write(ref _silentSince, 0);
             if (read.IsCanceled)
             {
                 _input.AdvanceTo(read.Buffer.Start);
+                if (IsTooLong(silentSince))
+                    await EndSilentAsync(cancellationToken);
                 continue;
             }
             var consumed = read.Buffer.Start;
@@ -135,7 +180,13 @@ internal sealed class MqttConnection : IMqttChannelAdapter
                 if (PacketFormatterAdapter.TryDecode(read.Buffer, out var packet, out consumed, out examined, out var bytes))
                 {
                     BytesReceived += bytes;
-                    Connect ??= packet as MqttConnectPacket;
+                    if (Connect is null && packet is MqttConnectPacket connect)
+                    {
+                        Connect = connect;
+                        TakeKeepAlive(connect);
+                    }
+                    if (_pings.WasAnswered(packet, bytes))
+                        continue;
                     return packet;
                 }
                 if (read.IsCompleted)
@@ -197,6 +248,35 @@ internal sealed class MqttConnection : IMqttChannelAdapter
         }
         _inFlight.Release();
         return next.Answer;
+    }
+
+    // The session layer's own watch counts from the last packet handled, by the wall clock: it would end connections that we hold, and
+    // all of them when the clock is set. With a keep-alive of 0 it leaves that to us.
+    private void TakeKeepAlive(MqttConnectPacket connect)
+    {
+        if (connect.KeepAlivePeriod > 0)
+            _keepAlive = connect.KeepAlivePeriod * TimeSpan.FromSeconds(1.5);
+        connect.KeepAlivePeriod = 0;
+    }
+
+    private bool IsTooLong(long silentSince) => silentSince != 0 && _keepAlive is { } limit && _time.GetElapsedTime(silentSince) >= limit;
+
+    // Kestrel's heart beats once a second.
+    private void WakeWhenSilent()
+    {
+        if (IsTooLong(Volatile.Read(ref _silentSince)))
+            _input.CancelPendingRead();
+    }
+
+    private async Task EndSilentAsync(CancellationToken cancellationToken)
+    {
+        if (Identity is not null && PacketFormatterAdapter.ProtocolVersion == MqttProtocolVersion.V500)
+        {
+            using var enough = new CancellationTokenSource(TimeSpan.FromSeconds(1), _time);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(enough.Token, cancellationToken);
+            await SendPacketAsync(new MqttDisconnectPacket { ReasonCode = MqttDisconnectReasonCode.KeepAliveTimeout }, either.Token);
+        }
+        throw new MqttCommunicationException("The client was silent for one and a half times its keep-alive.");
     }
 
     private async Task DrainAsync(CancellationToken cancellationToken)

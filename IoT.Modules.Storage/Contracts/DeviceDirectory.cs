@@ -9,6 +9,7 @@ public sealed class DeviceEntry
 {
     private long _lastSeenTicks;
     private volatile bool _isMirrored;
+    private long _rateBucket;
 
     internal DeviceEntry(string id, Guid uuid) => (Id, Uuid) = (id, uuid);
 
@@ -33,6 +34,9 @@ public sealed class DeviceEntry
         get => Volatile.Read(ref _lastSeenTicks) is var ticks and > 0 ? new DateTime(ticks, DateTimeKind.Utc) : null;
         internal set => Volatile.Write(ref _lastSeenTicks, value?.Ticks ?? 0);
     }
+
+    /// <summary>How far the device has used up its rate; only the gateway reads and writes it, atomically. 0: not at all.</summary>
+    public ref long RateBucket => ref _rateBucket;
 
     /// <summary>What of <see cref="LastSeen"/> stands in the database; only the flusher writes it.</summary>
     internal DateTime? PersistedLastSeen { get; set; }
@@ -72,6 +76,16 @@ public sealed class DeviceDirectory
     /// first reading. Whoever calls this has decided that the sender may bring new devices.
     /// </summary>
     public DeviceEntry FindOrAdd(string deviceId) => _byId.GetOrAdd(deviceId, static id => new DeviceEntry(id, DeviceUuid.Of(id)));
+
+    /// <summary>
+    /// Takes an entry out again that <see cref="FindOrAdd"/> made for a reading which then was not taken in. A device that has a row
+    /// or a token stays.
+    /// </summary>
+    public void Forget(DeviceEntry device)
+    {
+        if (device is { IsRegistered: false, TokenHash: null })
+            _byId.TryRemove(new KeyValuePair<string, DeviceEntry>(device.Id, device));
+    }
 
     /// <summary>
     /// The entry of a device that was taken out of the registry after it had sent: what it sent is stored, and does not register it

@@ -18,6 +18,9 @@ public enum FailureKind
     /// <summary>More than a stated limit. 413.</summary>
     TooLarge,
 
+    /// <summary>The caller sends more than its share; try again when <see cref="Failure.RetryAfter"/> has passed. 429 with <c>Retry-After</c>.</summary>
+    RateLimited,
+
     /// <summary>Over a limit of concurrency; try again. 503 with <c>Retry-After</c>.</summary>
     Busy,
 
@@ -31,6 +34,9 @@ public enum FailureKind
 /// <param name="Errors">By field, for <see cref="FailureKind.Invalid"/>; otherwise null.</param>
 public sealed record Failure(FailureKind Kind, string Detail, IReadOnlyDictionary<string, string[]>? Errors = null)
 {
+    /// <summary>When to try again; null: <see cref="Problems.RetryAfterSeconds"/> where trying again helps at all.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
     public static Failure Invalid(string field, string error) =>
         new(FailureKind.Invalid, $"{field}: {error}", new Dictionary<string, string[]> { [field] = [error] });
 

@@ -16,6 +16,7 @@ public static class Problems
         FailureKind.NotFound => StatusCodes.Status404NotFound,
         FailureKind.Conflict => StatusCodes.Status409Conflict,
         FailureKind.TooLarge => StatusCodes.Status413PayloadTooLarge,
+        FailureKind.RateLimited => StatusCodes.Status429TooManyRequests,
         FailureKind.Busy or FailureKind.Unavailable => StatusCodes.Status503ServiceUnavailable,
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
     };
@@ -28,6 +29,7 @@ public static class Problems
         FailureKind.NotFound => "urn:iot:problem:not-found",
         FailureKind.Conflict => "urn:iot:problem:conflict",
         FailureKind.TooLarge => "urn:iot:problem:too-large",
+        FailureKind.RateLimited => "urn:iot:problem:rate-limited",
         FailureKind.Busy => "urn:iot:problem:busy",
         FailureKind.Unavailable => "urn:iot:problem:unavailable",
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
@@ -47,7 +49,7 @@ public static class Problems
             problem.Extensions["errors"] = failure.Errors;
         foreach (var (name, value) in extensions ?? new Dictionary<string, object?>())
             problem.Extensions[name] = value;
-        return new ProblemResult(problem, failure.Kind is FailureKind.Busy or FailureKind.Unavailable);
+        return new ProblemResult(problem, failure.Kind is FailureKind.RateLimited or FailureKind.Busy or FailureKind.Unavailable ? SecondsUntilRetry(failure) : null);
     }
 
     private static string TitleOf(FailureKind kind) => kind switch
@@ -57,17 +59,22 @@ public static class Problems
         FailureKind.NotFound => "Not found",
         FailureKind.Conflict => "Conflict",
         FailureKind.TooLarge => "Too large",
+        FailureKind.RateLimited => "Over the rate",
         FailureKind.Busy => "Too busy",
         FailureKind.Unavailable => "Not available now",
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, null),
     };
 
-    private sealed class ProblemResult(ProblemDetails problem, bool retryable) : IResult
+    // Whole seconds, and never too early.
+    private static int SecondsUntilRetry(Failure failure) =>
+        failure.RetryAfter is { } wait ? (int)Math.Clamp(Math.Ceiling(wait.TotalSeconds), 1, int.MaxValue) : RetryAfterSeconds;
+
+    private sealed class ProblemResult(ProblemDetails problem, int? retryAfterSeconds) : IResult
     {
         public Task ExecuteAsync(HttpContext httpContext)
         {
-            if (retryable)
-                httpContext.Response.Headers.RetryAfter = RetryAfterSeconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
+            if (retryAfterSeconds is { } seconds)
+                httpContext.Response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
             return Results.Problem(problem).ExecuteAsync(httpContext);
         }
     }

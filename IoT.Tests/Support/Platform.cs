@@ -43,6 +43,9 @@ public class Platform : IAsyncDisposable
             // Small segments: a host writes two ahead at its first start.
             ["Gateway__IngestLogMiB"] = "256",
             ["Security__AdminPassword"] = AdminPassword,
+            // Tests of other things send as fast as they can; those of the rate set one of their own.
+            ["Gateway__DeviceReadingsPerSecond"] = "1000000",
+            ["Gateway__DeviceBurst"] = "1000000",
         };
         foreach (var (key, value) in settings)
             Set(key, value);

@@ -1,0 +1,120 @@
+using System.Net.Sockets;
+using System.Text;
+using IoT.Tests.Support;
+using Xunit;
+
+namespace IoT.Tests.Gateway.Limits;
+
+public sealed class NewDeviceAndConnectionTests(LimitedPlatform platform) : IClassFixture<LimitedPlatform>
+{
+    [Fact]
+    public async Task Made_up_devices_are_limited_and_known_ones_go_on()
+    {
+        var known = Platform.NewId("known");
+        Assert.Equal(200, (await platform.Stranger.PostReadingAsync(Of(known))).Status);
+        var made = await platform.Stranger.PostReadingAsync(Batch(Enumerable.Range(0, 100).Select(n => Of($"made-up-{n}"))));
+        Assert.Equal(200, made.Status);
+        Assert.InRange(made.Accepted, 8, 10);
+        Assert.Matches("^device_id: made-up-99 is new, and too many new devices have come of late; send again in [0-9]+ s$", made.Rejected[^1].Error);
+
+        var more = await platform.Stranger.PostReadingAsync(Of("made-up-too"));
+        Assert.Equal((429, "urn:iot:problem:rate-limited"), (more.Status, more.Problem));
+        Assert.InRange(more.Headers.RetryAfter!.Delta!.Value.TotalSeconds, 1, 60);
+
+        // Over MQTT the connection is held, and only that one.
+        await using var held = await RawMqtt.ConnectAsync(platform, null, null, keepAliveSeconds: 0);
+        await held.PublishAsync("devices/made-up-three/data", """{"data_type":"t","payload":{}}""");
+        await Eventually.TrueAsync(async () => await platform.MetricAsync("iot_mqtt_connections_held") == 1, "the connection held");
+        await using var mqtt = await MqttUser.ConnectAsync(platform, null, null);
+        Assert.True((await mqtt.PublishAsync($"devices/{known}/data", """{"data_type":"t","payload":{}}""")).IsSuccess);
+        Assert.Equal(200, (await platform.Stranger.PostReadingAsync(Of(known))).Status);
+        Assert.Equal(0, held.Acknowledged);
+
+        // A token that an admin has made is not a stranger's, and an admin brings in what he likes.
+        var device = await platform.NewDeviceAsync();
+        Assert.Equal(200, (await platform.As(device.Token).PostReadingAsync(Of(device.Id))).Status);
+        Assert.Equal(100, (await platform.Client.PostReadingAsync(Batch(Enumerable.Range(0, 100).Select(n => Of($"admins-{n}"))))).Accepted);
+        Assert.Equal(made.Accepted, await platform.ScalarAsync<long>("select count(*) from devices where external_id like 'made-up-%'"));
+    }
+
+    [Fact]
+    public async Task Mqtt_connections_over_the_limit_are_closed_and_counted_and_a_place_that_is_free_is_taken_again()
+    {
+        var before = await RefusedAsync();
+        var open = new List<RawMqtt>();
+        try
+        {
+            for (var n = 0; n < 12; n++)
+                open.Add(await RawMqtt.ConnectAsync(platform, "admin", Platform.AdminKey, keepAliveSeconds: 0));
+            await using (var over = await RawMqtt.OpenAsync(platform))
+                Assert.True(await over.IsClosedSilentlyAsync());
+            Assert.Equal(before + 1, await RefusedAsync());
+            Assert.DoesNotContain(open, mqtt => mqtt.HasEnded);
+
+            await open[0].DisposeAsync();
+            await Eventually.TrueAsync(
+                async () =>
+                {
+                    await using var again = await MqttUser.ConnectAsync(platform, "admin", Platform.AdminKey);
+                    return true;
+                },
+                "a connection in the place that is free");
+        }
+        finally
+        {
+            foreach (var mqtt in open)
+                await mqtt.DisposeAsync();
+        }
+
+        Task<double> RefusedAsync() => platform.MetricAsync("iot_connections_refused", "protocol=\"mqtt\"");
+    }
+
+    [Fact]
+    public async Task Http_connections_over_the_limit_are_answered_503_and_counted()
+    {
+        Assert.Equal(200, (await platform.Client.ReadAsync("/health/live")).Status);
+        var before = await platform.MetricAsync("iot_connections_refused", "protocol=\"http\"");
+        var open = new List<TcpClient>();
+        try
+        {
+            // Whoever has got in stays in; some places are taken by this test's own clients.
+            var answer = "";
+            while (!answer.Contains("503", StringComparison.Ordinal))
+            {
+                Assert.True(open.Count <= 12, "More connections than the limit.");
+                open.Add(new TcpClient());
+                await open[^1].ConnectAsync("127.0.0.1", platform.HttpPort, TestContext.Current.CancellationToken);
+                answer = await AskAsync(open[^1]);
+            }
+            Assert.Contains("urn:iot:problem:busy", answer, StringComparison.Ordinal);
+            Assert.Contains("Retry-After: 2", answer, StringComparison.Ordinal);
+            Assert.Contains("200 OK", await AskAsync(open[0]), StringComparison.Ordinal);
+            Assert.Equal(before + 1, await platform.MetricAsync("iot_connections_refused", "protocol=\"http\""));
+        }
+        finally
+        {
+            foreach (var client in open)
+                client.Dispose();
+        }
+        await Eventually.TrueAsync(async () => (await platform.As(null).ReadAsync("/health/live")).Status == 200, "a place for another connection");
+    }
+
+    private static async Task<string> AskAsync(TcpClient client)
+    {
+        await client.GetStream().WriteAsync("GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"u8.ToArray(), TestContext.Current.CancellationToken);
+        var answer = new byte[4096];
+        var length = 0;
+        while (!Encoding.ASCII.GetString(answer, 0, length).Contains("\r\n\r\n", StringComparison.Ordinal) || (length < 300 && answer.AsSpan(0, length).IndexOf("503"u8) >= 0))
+        {
+            var read = await client.GetStream().ReadAsync(answer.AsMemory(length), TestContext.Current.CancellationToken);
+            if (read == 0)
+                break;
+            length += read;
+        }
+        return Encoding.ASCII.GetString(answer, 0, length);
+    }
+
+    private static string Of(string id) => $$$"""{"device_id":"{{{id}}}","data_type":"t","payload":{}}""";
+
+    private static string Batch(IEnumerable<string> readings) => $"[{string.Join(',', readings)}]";
+}
