@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
@@ -39,7 +40,7 @@ internal sealed class MqttConnection : IMqttChannelAdapter
     private readonly SemaphoreSlim _inFlight;
     private readonly CancellationToken _closing;
     private readonly CancellationTokenRegistration _closingRegistration;
-    private readonly PingLookAhead _pings = new();
+    private readonly ReadAhead _ahead = new();
 
     // A read that HoldAsync has begun and the next packet is to come from.
     private Task<ReadResult>? _begunRead;
@@ -119,6 +120,7 @@ internal sealed class MqttConnection : IMqttChannelAdapter
         _closingRegistration.Dispose();
         _writing.Dispose();
         _inFlight.Dispose();
+        _ahead.Dispose();
     }
 
     /// <summary>
@@ -129,19 +131,19 @@ internal sealed class MqttConnection : IMqttChannelAdapter
     {
         using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _closing);
         var over = Task.Delay(wait, _time, end.Token);
-        while (!over.IsCompleted)
+        while (!over.IsCompleted && _ahead.Length < ReadAhead.MaxBytes)
         {
             _begunRead ??= _input.ReadAsync(cancellationToken).AsTask();
             if (await Task.WhenAny(_begunRead, over) == over || !_begunRead.IsCompletedSuccessfully)
                 break;
             var read = await _begunRead;
-            for (var unanswered = _pings.Find(read.Buffer); unanswered > 0; unanswered--)
-                await SendPacketAsync(MqttPingRespPacket.Instance, cancellationToken);
-            // What was looked at counts as read for the pipe, which would then take in more without end.
-            if (read.IsCanceled || read.IsCompleted || read.Buffer.Length >= PingLookAhead.MaxBytes)
-                break;
             _begunRead = null;
-            _input.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+            _ahead.Add(read.Buffer);
+            _input.AdvanceTo(read.Buffer.End);
+            for (var unanswered = _ahead.FindPings(); unanswered > 0; unanswered--)
+                await SendPacketAsync(MqttPingRespPacket.Instance, cancellationToken);
+            if (read.IsCanceled || read.IsCompleted)
+                break;
         }
         await over.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         cancellationToken.ThrowIfCancellationRequested();
@@ -158,6 +160,13 @@ internal sealed class MqttConnection : IMqttChannelAdapter
                 await DrainAsync(cancellationToken);
                 return null;
             }
+            if (_ahead.Length > 0 && TryDecode(_ahead.Received, out var packet, out _, out _, out var bytes))
+            {
+                if (_ahead.WasAnswered(packet, bytes))
+                    continue;
+                return packet;
+            }
+
             var reading = _begunRead is { } begun ? new ValueTask<ReadResult>(begun) : _input.ReadAsync(cancellationToken);
             _begunRead = null;
             // The client's silence begins when there is nothing left of it to handle: while we make it wait, it is not silent.
@@ -165,31 +174,29 @@ internal sealed class MqttConnection : IMqttChannelAdapter
             Volatile.Write(ref _silentSince, silentSince);
             var read = await reading;
             Volatile.Write(ref _silentSince, 0);
-            if (read.IsCanceled)
+            if (read.IsCanceled && (_closing.IsCancellationRequested || IsTooLong(silentSince)))
             {
-                _input.AdvanceTo(read.Buffer.Start);
-                if (IsTooLong(silentSince))
+                _input.AdvanceTo(read.Buffer.Start, read.Buffer.End);
+                if (!_closing.IsCancellationRequested)
                     await EndSilentAsync(cancellationToken);
                 continue;
             }
+
             var consumed = read.Buffer.Start;
             var examined = read.Buffer.End;
             try
             {
-                CheckSize(read.Buffer);
-                if (PacketFormatterAdapter.TryDecode(read.Buffer, out var packet, out consumed, out examined, out var bytes))
+                if (_ahead.Length > 0)
                 {
-                    BytesReceived += bytes;
-                    if (Connect is null && packet is MqttConnectPacket connect)
-                    {
-                        Connect = connect;
-                        TakeKeepAlive(connect);
-                    }
-                    if (_pings.WasAnswered(packet, bytes))
-                        continue;
+                    // The rest of a packet whose beginning was read while the connection was held.
+                    _ahead.Add(read.Buffer);
+                    consumed = read.Buffer.End;
+                }
+                else if (TryDecode(read.Buffer, out packet, out consumed, out examined, out _))
+                {
                     return packet;
                 }
-                if (read.IsCompleted)
+                if (read.IsCompleted && consumed.Equals(read.Buffer.Start))
                     throw new MqttCommunicationException("The client closed the connection.");
             }
             finally
@@ -227,6 +234,20 @@ internal sealed class MqttConnection : IMqttChannelAdapter
             PacketFormatterAdapter.Cleanup();
             _writing.Release();
         }
+    }
+
+    private bool TryDecode(in ReadOnlySequence<byte> received, [NotNullWhen(true)] out MqttPacket? packet, out SequencePosition consumed, out SequencePosition examined, out int bytes)
+    {
+        CheckSize(received);
+        if (!PacketFormatterAdapter.TryDecode(received, out packet, out consumed, out examined, out bytes))
+            return false;
+        BytesReceived += bytes;
+        if (Connect is null && packet is MqttConnectPacket connect)
+        {
+            Connect = connect;
+            TakeKeepAlive(connect);
+        }
+        return true;
     }
 
     private async Task<Acknowledgement> NextAcknowledgementAsync(CancellationToken cancellationToken)

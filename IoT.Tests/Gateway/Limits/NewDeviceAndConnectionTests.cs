@@ -46,9 +46,8 @@ public sealed class NewDeviceAndConnectionTests(LimitedPlatform platform) : ICla
         {
             for (var n = 0; n < 12; n++)
                 open.Add(await RawMqtt.ConnectAsync(platform, "admin", Platform.AdminKey, keepAliveSeconds: 0));
-            await using (var over = await RawMqtt.OpenAsync(platform))
-                Assert.True(await over.IsClosedSilentlyAsync());
-            Assert.Equal(before + 1, await RefusedAsync());
+            Assert.True(await IsClosedAsync(), "One over the limit was let in.");
+            await Eventually.TrueAsync(async () => await RefusedAsync() >= before + 1, "the count of refused connections");
             Assert.DoesNotContain(open, mqtt => mqtt.HasEnded);
 
             await open[0].DisposeAsync();
@@ -64,6 +63,20 @@ public sealed class NewDeviceAndConnectionTests(LimitedPlatform platform) : ICla
         {
             foreach (var mqtt in open)
                 await mqtt.DisposeAsync();
+        }
+
+        // The system may have connected it already, or not quite.
+        async Task<bool> IsClosedAsync()
+        {
+            try
+            {
+                await using var over = await RawMqtt.OpenAsync(platform);
+                return await over.IsClosedSilentlyAsync();
+            }
+            catch (SocketException)
+            {
+                return true;
+            }
         }
 
         Task<double> RefusedAsync() => platform.MetricAsync("iot_connections_refused", "protocol=\"mqtt\"");
@@ -89,7 +102,7 @@ public sealed class NewDeviceAndConnectionTests(LimitedPlatform platform) : ICla
             Assert.Contains("urn:iot:problem:busy", answer, StringComparison.Ordinal);
             Assert.Contains("Retry-After: 2", answer, StringComparison.Ordinal);
             Assert.Contains("200 OK", await AskAsync(open[0]), StringComparison.Ordinal);
-            Assert.Equal(before + 1, await platform.MetricAsync("iot_connections_refused", "protocol=\"http\""));
+            await Eventually.TrueAsync(async () => await platform.MetricAsync("iot_connections_refused", "protocol=\"http\"") >= before + 1, "the count of refused connections");
         }
         finally
         {
