@@ -29,7 +29,8 @@ public static class GatewayModule
         services.AddSingleton<DeviceRates>();
         services.AddSingleton<Admission>();
         services.AddSingleton<IngestLogService>();
-        services.AddSingleton<Intake>();
+        services.AddSingleton<MessageCache>();
+        services.AddSingleton(provider => new Intake(() => provider.GetRequiredService<IngestLogService>().Log, provider.GetRequiredService<MessageCache>(), provider.GetRequiredService<IngestMetrics>()));
         services.AddSingleton<Drain>();
         services.AddHostedService(provider => provider.GetRequiredService<IngestLogService>());
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());

@@ -78,6 +78,16 @@ public sealed class GatewayOptions
     [Range(1, 65_535, ErrorMessage = "publishes, 1 to 65535")]
     public int MqttMaxInFlight { get; set; } = 1_000;
 
+    /// <summary>Ids. Default 200,000, 1 to 10,000,000.</summary>
+    [Description("newest message ids known in memory: duplicates of these are answered without being logged again; the others are found on their way into PostgreSQL")]
+    [Range(1, 10_000_000, ErrorMessage = "ids, 1 to 10000000")]
+    public int MessageCacheSize { get; set; } = 200_000;
+
+    /// <summary>MiB. Default 64, 1 to 65,536.</summary>
+    [Description("most memory that they take, in MiB")]
+    [Range(1, 65_536, ErrorMessage = "MiB, 1 to 65536")]
+    public int MessageCacheMiB { get; set; } = 64;
+
     /// <summary>Days. Default 1826 (five years), 1 to 36,500.</summary>
     [Description("oldest timestamp that is accepted, in days before now")]
     [Range(1, 36_500, ErrorMessage = "days, 1 to 36500")]

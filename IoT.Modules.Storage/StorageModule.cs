@@ -34,13 +34,14 @@ public static class StorageModule
         services.AddSingleton<PostgresPools>();
         services.AddSingleton<Migrator>();
         services.AddSingleton<MonthlyPartitions>();
+        services.AddSingleton<MessageIds>();
         services.AddSingleton<StorageReadiness>();
         services.AddSingleton<StorageStartup>();
         services.AddHostedService(provider => provider.GetRequiredService<StorageStartup>());
         services.AddHostedService(provider => provider.GetRequiredService<CredentialMirror>());
         services.AddHostedService<PartitionMaintenance>();
         services.AddHostedService<LastSeenFlusher>();
-        services.AddHealthChecks().AddCheck<DatabaseHealth>("postgresql");
+        services.AddHealthChecks().AddCheck<DatabaseHealth>("postgresql").AddCheck<MessageIdHealth>("message_ids");
         return services;
     }
 

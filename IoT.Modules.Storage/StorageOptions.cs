@@ -33,6 +33,16 @@ public sealed class StorageOptions
     [Range(1, 3_600, ErrorMessage = "seconds, 1 to 3600")]
     public int QueryTimeoutSeconds { get; set; } = 30;
 
+    /// <summary>Hours. Default 24, 1 to 8,760.</summary>
+    [Description("how long a `message_id` is known at least, so that a reading that is sent again is stored once, in hours")]
+    [Range(1, 8_760, ErrorMessage = "hours, 1 to 8760")]
+    public int MessageIdHours { get; set; } = 24;
+
+    /// <summary>MiB. Default 4,096, 8 to 1,048,576.</summary>
+    [Description("most disk that the known message ids take in the database, in MiB; over it the oldest are forgotten early, and the component `message_ids` says so. An id takes some 200 bytes")]
+    [Range(8, 1_048_576, ErrorMessage = "MiB, 8 to 1048576")]
+    public int MessageIdsMiB { get; set; } = 4_096;
+
     /// <summary>A folder. Default: searched on PATH and under /usr/lib/postgresql.</summary>
     [Description("folder with PostgreSQL's server programs, for the private cluster; default: PATH, then `/usr/lib/postgresql/*/bin`")]
     public string? PostgresBinaries { get; set; }

@@ -23,7 +23,7 @@ internal static class PostData
     internal sealed record ReadingBody(string DeviceId, DateTime? Timestamp, string DataType, Dictionary<string, object> Payload, string? MessageId, string? Priority);
 
     /// <param name="Accepted">Readings on disk, and so soon in the database.</param>
-    /// <param name="Duplicates">Readings known to be stored already.</param>
+    /// <param name="Duplicates">Readings whose message id their device has used before: they are on disk already.</param>
     /// <param name="Rejected">Readings not taken, by index, and why.</param>
     internal sealed record Answer(
         [property: JsonPropertyName("accepted")] int Accepted,
@@ -56,9 +56,9 @@ internal static class PostData
         if (outcome.Failure is { } failure)
             return failure.ToResult();
 
-        var (accepted, rejected, denial) = outcome.Value;
-        if (accepted > 0)
-            return Results.Json(new Answer(accepted, 0, rejected), Json.Options);
+        var (accepted, duplicates, rejected, denial) = outcome.Value;
+        if (accepted + duplicates > 0)
+            return Results.Json(new Answer(accepted, duplicates, rejected), Json.Options);
         if (denial == Denial.Unauthenticated)
             return Results.Challenge();
         var kind = denial == Denial.Forbidden ? FailureKind.Forbidden : FailureKind.Invalid;

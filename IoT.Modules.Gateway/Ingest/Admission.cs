@@ -65,7 +65,7 @@ internal sealed class Admission(DeviceDirectory directory, SecurityOptions secur
                 denial = Share(parsed.DeviceId ?? topicDevice ?? sender.Device!.Id, sender, ref device, ref shares, result, out error);
             if (denial == Denial.None)
             {
-                result.Readings.Add(new Reading(device!, parsed.Timestamp ?? now, parsed.DataType, parsed.Payload));
+                result.Readings.Add(new Reading(device!, parsed.Timestamp ?? now, parsed.DataType, parsed.Payload, parsed.MessageId));
                 continue;
             }
             result.Rejected.Add(new RejectedReading(parsed.Index, error));

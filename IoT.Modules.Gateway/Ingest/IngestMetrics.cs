@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using IoT.Modules.Storage.Contracts;
 
 namespace IoT.Modules.Gateway.Ingest;
 
@@ -10,6 +11,9 @@ internal sealed class IngestMetrics
     private readonly Counter<long> _received;
     private readonly Counter<long> _stored;
     private readonly Counter<long> _rejected;
+    private readonly Counter<long> _duplicates;
+    private readonly Counter<long> _cacheHits;
+    private readonly Counter<long> _cacheMisses;
     private readonly Counter<long> _quarantined;
     private readonly Counter<long> _throttled;
     private readonly UpDownCounter<long> _held;
@@ -24,6 +28,9 @@ internal sealed class IngestMetrics
         _received = Meter.CreateCounter<long>("iot.readings.received", "{reading}", "Readings that arrived, by protocol");
         _stored = Meter.CreateCounter<long>("iot.readings.stored", "{reading}", "Readings committed to PostgreSQL");
         _rejected = Meter.CreateCounter<long>("iot.readings.rejected", "{reading}", "Readings that were not taken, by protocol");
+        _duplicates = Meter.CreateCounter<long>("iot.readings.duplicate", "{reading}", "Readings whose message id was known, by where it was found: cache or database");
+        _cacheHits = Meter.CreateCounter<long>("iot.message_cache.hits", "{reading}", "Readings with a message id that was known in memory");
+        _cacheMisses = Meter.CreateCounter<long>("iot.message_cache.misses", "{reading}", "Readings with a message id that was not known in memory");
         _quarantined = Meter.CreateCounter<long>("iot.readings.quarantined", "{reading}", "Readings that were acknowledged and can't be stored");
         _throttled = Meter.CreateCounter<long>("iot.readings.throttled", "{reading}", "Readings over their device's rate, by protocol: rejected over HTTP, delayed over MQTT");
         _held = Meter.CreateUpDownCounter<long>("iot.mqtt.connections.held", "{connection}", "MQTT connections that are read no further just now because a device is over its rate");
@@ -53,12 +60,29 @@ internal sealed class IngestMetrics
 
     public void ConnectionRefused(string protocol) => _refusedConnections.Add(1, new KeyValuePair<string, object?>("protocol", protocol));
 
-    public void Stored(int stored, int quarantined, TimeSpan duration)
+    public void LookedUp(int hits, int misses)
     {
-        _stored.Add(stored);
-        if (quarantined > 0)
-            _quarantined.Add(quarantined);
-        _batchSize.Record(stored + quarantined);
+        _cacheMisses.Add(misses);
+        if (hits == 0)
+            return;
+        _cacheHits.Add(hits);
+        _duplicates.Add(hits, new KeyValuePair<string, object?>("found", "cache"));
+    }
+
+    public void Observe(MessageCache cache)
+    {
+        Meter.CreateObservableGauge("iot.message_cache.entries", () => cache.Count, "{id}", "Message ids known in memory");
+        Meter.CreateObservableGauge("iot.message_cache.size", () => cache.Bytes, "By", "Memory that they take, about");
+    }
+
+    public void Stored(StoreResult result, TimeSpan duration)
+    {
+        _stored.Add(result.Stored);
+        if (result.Duplicates > 0)
+            _duplicates.Add(result.Duplicates, new KeyValuePair<string, object?>("found", "database"));
+        if (result.Quarantined > 0)
+            _quarantined.Add(result.Quarantined);
+        _batchSize.Record(result.Stored + result.Duplicates + result.Quarantined);
         _storeSeconds.Record(duration.TotalSeconds);
     }
 

@@ -3,20 +3,96 @@ using IoT.Modules.Storage.Contracts;
 
 namespace IoT.Modules.Gateway.Ingest;
 
-/// <summary>
-/// The way in for every protocol: admitted readings into the ingest log. The task that comes back completes once they are on disk, and
-/// that is what an acknowledgement says; it fails with <see cref="IngestLogFailedException"/> when they can't be.
-/// </summary>
-internal sealed class Intake(IngestLogService service)
+/// <summary>What came of readings that were brought in.</summary>
+/// <param name="Committed">
+/// Completes when all of them are on disk, the originals of the duplicates among them included, and that is what an acknowledgement
+/// says; fails with <see cref="IngestLogFailedException"/> when they can't be.
+/// </param>
+/// <param name="Duplicates">How many of them were known by their message ids and not logged again.</param>
+internal readonly record struct Taken(Task Committed, int Duplicates);
+
+/// <summary>The way in for every protocol: admitted readings into the ingest log.</summary>
+internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, IngestMetrics metrics)
 {
     // A thread encodes one batch at a time, so each keeps one: nothing is allocated per reading.
     [ThreadStatic]
     private static (DurableLog Log, RecordBatch Batch)? t_batch;
 
     /// <summary>Null when the log has no room: nothing is taken.</summary>
-    public Task? TryAppend(IReadOnlyList<Reading> readings)
+    public Taken? TryAppend(IReadOnlyList<Reading> readings)
     {
-        var log = service.Log;
+        if (HaveIds(readings))
+            return TryAppendOnce(readings);
+        return Append(readings) is { } committed ? new Taken(committed, 0) : null;
+    }
+
+    /// <summary>Waits for room: the caller reads its connection no further meanwhile.</summary>
+    public async ValueTask<Taken> AppendAsync(IReadOnlyList<Reading> readings, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            if (TryAppend(readings) is { } taken)
+                return taken;
+            await currentLog().WaitForRoomAsync(cancellationToken);
+        }
+    }
+
+    private static bool HaveIds(IReadOnlyList<Reading> readings)
+    {
+        for (var i = 0; i < readings.Count; i++)
+        {
+            if (readings[i].MessageId is not null)
+                return true;
+        }
+        return false;
+    }
+
+    /// <summary>Looks up, appends and remembers under one lock, so that of two readings with one id exactly one is appended.</summary>
+    private Taken? TryAppendOnce(IReadOnlyList<Reading> readings)
+    {
+        var fresh = new List<Reading>(readings.Count);
+        var ids = 0;
+        var waits = new HashSet<Task>();
+        lock (cache.Gate)
+        {
+            var batch = new HashSet<(Guid, string)>();
+            foreach (var reading in readings)
+            {
+                if (reading.MessageId is { } id)
+                {
+                    ids++;
+                    if (cache.Find(reading.Device, id) is { } original)
+                    {
+                        // A duplicate may not be acknowledged before its original.
+                        if (!original.IsCompletedSuccessfully)
+                            waits.Add(original);
+                        continue;
+                    }
+                    if (!batch.Add((reading.Device.Uuid, id)))
+                        continue;
+                }
+                fresh.Add(reading);
+            }
+            if (fresh.Count > 0)
+            {
+                if (Append(fresh) is not { } committed)
+                    return null;
+                waits.Add(committed);
+                foreach (var reading in fresh)
+                {
+                    if (reading.MessageId is { } id)
+                        cache.Add(reading.Device, id, committed);
+                }
+            }
+        }
+        var duplicates = readings.Count - fresh.Count;
+        metrics.LookedUp(hits: duplicates, misses: ids - duplicates);
+        return new Taken(waits.Count switch { 0 => Task.CompletedTask, 1 => waits.First(), _ => Task.WhenAll(waits) }, duplicates);
+    }
+
+    private Task? Append(IReadOnlyList<Reading> readings)
+    {
+        var log = currentLog();
         if (t_batch is not { } kept || kept.Log != log)
             t_batch = kept = (log, log.NewBatch());
         var batch = kept.Batch;
@@ -30,16 +106,5 @@ internal sealed class Intake(IngestLogService service)
             batch.EndRecord();
         }
         return log.TryAppend(batch, out var ticket) ? ticket.Committed : null;
-    }
-
-    /// <summary>Waits for room: the caller reads its connection no further meanwhile.</summary>
-    public async ValueTask<Task> AppendAsync(IReadOnlyList<Reading> readings, CancellationToken cancellationToken)
-    {
-        while (true)
-        {
-            if (TryAppend(readings) is { } committed)
-                return committed;
-            await service.Log.WaitForRoomAsync(cancellationToken);
-        }
     }
 }

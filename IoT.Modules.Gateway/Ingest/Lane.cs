@@ -80,7 +80,7 @@ internal sealed class Lane(LanePosition start, GatewayOptions options, IMediator
             try
             {
                 var result = await mediator.Send(new StoreReadings(readings, Position, to), cancellationToken);
-                metrics.Stored(result.Stored, result.Quarantined, Stopwatch.GetElapsedTime(started));
+                metrics.Stored(result, Stopwatch.GetElapsedTime(started));
                 Position = Position with { Sequence = to };
                 Trouble = null;
                 report(this, null);

@@ -5,31 +5,40 @@ using IoT.Modules.Storage.Contracts;
 namespace IoT.Modules.Gateway.Ingest;
 
 /// <summary>
-/// A reading as it stands in the ingest log. Little endian: kind (1 byte, 1 for this form), flags (1 byte), timestamp in ticks UTC
-/// (8 bytes), length and bytes of the device id (1 + n), of the data_type (1 + n, UTF-8), then the payload to the record's end.
+/// A reading as it stands in the ingest log. Little endian: kind (1 byte), flags (1 byte), timestamp in ticks UTC (8 bytes), length and
+/// bytes of the device id (1 + n), of the data_type (1 + n, UTF-8), in kind 2 of the message id (2 + n, UTF-8), then the payload to the
+/// record's end. Kind 1 is a reading without a message id.
 /// A new form gets a new kind; records of old kinds are read as long as a log may hold them.
 /// </summary>
 internal static class ReadingRecord
 {
     private const byte ReadingKind = 1;
+    private const byte IdentifiedReadingKind = 2;
     private const int FixedBytes = 12;
 
     // The device had no row when the reading was admitted: its sender may bring new devices.
     private const byte RegistersDevice = 1;
 
     public static int SizeOf(in Reading reading) =>
-        FixedBytes + reading.Device.Id.Length + Encoding.UTF8.GetByteCount(reading.DataType) + reading.Payload.Length;
+        FixedBytes + reading.Device.Id.Length + Encoding.UTF8.GetByteCount(reading.DataType) + reading.Payload.Length
+        + (reading.MessageId is { } id ? sizeof(ushort) + Encoding.UTF8.GetByteCount(id) : 0);
 
     /// <param name="reading">The reading.</param>
     /// <param name="record">As long as <see cref="SizeOf"/> says.</param>
     public static void Write(in Reading reading, Span<byte> record)
     {
-        record[0] = ReadingKind;
+        record[0] = reading.MessageId is null ? ReadingKind : IdentifiedReadingKind;
         record[1] = reading.Device.IsRegistered ? (byte)0 : RegistersDevice;
         BinaryPrimitives.WriteInt64LittleEndian(record[2..], reading.Timestamp.Ticks);
         var at = 10;
         at += WriteText(reading.Device.Id, record[at..]);
         at += WriteText(reading.DataType, record[at..]);
+        if (reading.MessageId is { } messageId)
+        {
+            var length = Encoding.UTF8.GetBytes(messageId, record[(at + sizeof(ushort))..]);
+            BinaryPrimitives.WriteUInt16LittleEndian(record[at..], (ushort)length);
+            at += sizeof(ushort) + length;
+        }
         reading.Payload.Span.CopyTo(record[at..]);
     }
 
@@ -38,14 +47,21 @@ internal static class ReadingRecord
     public static Reading Read(ReadOnlyMemory<byte> record, DeviceDirectory directory, Func<ReadOnlySpan<byte>, string> dataTypeOf)
     {
         var bytes = record.Span;
-        if (bytes[0] != ReadingKind)
+        if (bytes[0] is not (ReadingKind or IdentifiedReadingKind))
             throw new InvalidDataException($"The ingest log holds a record of kind {bytes[0]}, which this version does not know: it was written by a newer one.");
         var timestamp = new DateTime(BinaryPrimitives.ReadInt64LittleEndian(bytes[2..]), DateTimeKind.Utc);
         var id = bytes.Slice(11, bytes[10]);
         var at = 11 + id.Length;
         var dataType = bytes.Slice(at + 1, bytes[at]);
         at += 1 + dataType.Length;
-        return new Reading(DeviceOf(id, (bytes[1] & RegistersDevice) != 0, directory), timestamp, dataTypeOf(dataType), record[at..]);
+        string? messageId = null;
+        if (bytes[0] == IdentifiedReadingKind)
+        {
+            var length = BinaryPrimitives.ReadUInt16LittleEndian(bytes[at..]);
+            messageId = Encoding.UTF8.GetString(bytes.Slice(at + sizeof(ushort), length));
+            at += sizeof(ushort) + length;
+        }
+        return new Reading(DeviceOf(id, (bytes[1] & RegistersDevice) != 0, directory), timestamp, dataTypeOf(dataType), record[at..], messageId);
     }
 
     private static DeviceEntry DeviceOf(ReadOnlySpan<byte> idUtf8, bool registers, DeviceDirectory directory)

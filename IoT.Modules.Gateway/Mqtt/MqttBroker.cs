@@ -137,10 +137,10 @@ internal sealed partial class MqttBroker(
             return Refuse(MqttPubAckReasonCode.PayloadFormatInvalid, admitted.Rejected.Count > 0 ? Describe(admitted.Rejected) : "The message holds no reading.");
 
         // Waits for room when there is none: the connection is read no further meanwhile.
-        Task commit;
+        Taken taken;
         try
         {
-            commit = await intake.AppendAsync(admitted.Readings, args.CancellationToken);
+            taken = await intake.AppendAsync(admitted.Readings, args.CancellationToken);
         }
         catch (OperationCanceledException)
         {
@@ -148,7 +148,7 @@ internal sealed partial class MqttBroker(
             throw;
         }
         // What was good is taken; the code tells the sender of the rest, which sending again would not help.
-        return (commit, admitted.Rejected.Count == 0 ? Acknowledgement.Success : new Acknowledgement(MqttPubAckReasonCode.PayloadFormatInvalid, Describe(admitted.Rejected)));
+        return (taken.Committed, admitted.Rejected.Count == 0 ? Acknowledgement.Success : new Acknowledgement(MqttPubAckReasonCode.PayloadFormatInvalid, Describe(admitted.Rejected)));
     }
 
     /// <summary>Holds the connection while the device is over its rate: the publish is late, and nothing is dropped.</summary>

@@ -7,7 +7,8 @@ namespace IoT.Modules.Storage.Contracts;
 /// <param name="Timestamp">UTC, to the microsecond: PostgreSQL keeps no more.</param>
 /// <param name="DataType">1 to 50 characters.</param>
 /// <param name="Payload">One JSON object, UTF-8, known to be acceptable to <c>jsonb</c>.</param>
-public readonly record struct Reading(DeviceEntry Device, DateTime Timestamp, string DataType, ReadOnlyMemory<byte> Payload);
+/// <param name="MessageId">1 to 128 characters that make it one of its device's, however often it is sent; null: none.</param>
+public readonly record struct Reading(DeviceEntry Device, DateTime Timestamp, string DataType, ReadOnlyMemory<byte> Payload, string? MessageId = null);
 
 /// <summary>A lane of an ingest log and how far it has been stored.</summary>
 /// <param name="LogId">Which log: several hosts may share a database, and a log may be begun anew.</param>
@@ -18,15 +19,17 @@ public readonly record struct LanePosition(Guid LogId, int Lane, long Sequence);
 /// <summary>
 /// Stores the readings that a lane holds from <paramref name="From"/> (not included) to <paramref name="To"/>, and moves the lane's
 /// position there, in one transaction: whatever is killed, they are stored once. Registers devices seen for the first time. A reading
-/// that PostgreSQL refuses goes to the quarantine with its reason. Empty readings just move the position.
+/// that PostgreSQL refuses goes to the quarantine with its reason; one whose message id its device has used before, within the time that
+/// ids are kept, is dropped. Empty readings just move the position.
 /// </summary>
 /// <exception cref="System.Data.Common.DbException">PostgreSQL is away or answered with a transient error; the same request may be sent again.</exception>
 /// <exception cref="InvalidOperationException">The lane stands elsewhere in the database: another host drains this log, or a backup was restored.</exception>
 public sealed record StoreReadings(IReadOnlyList<Reading> Readings, LanePosition From, long To) : IRequest<StoreResult>;
 
 /// <param name="Stored">Readings stored by this request.</param>
+/// <param name="Duplicates">Readings that were stored before, by their message ids.</param>
 /// <param name="Quarantined">Readings that went to the quarantine.</param>
-public readonly record struct StoreResult(int Stored, int Quarantined);
+public readonly record struct StoreResult(int Stored, int Duplicates, int Quarantined);
 
 /// <summary>The positions of a log's lanes, by lane; made at 0 when the database does not know the log.</summary>
 /// <param name="Lanes">How many lanes the log is to have when the database does not know it.</param>

@@ -1,11 +1,12 @@
 using IoT.Modules.Storage.Contracts;
+using IoT.Modules.Storage.Readings;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace IoT.Modules.Storage.Partitions;
 
-/// <summary>Makes partitions ahead of time, every hour; the first ones are made at start.</summary>
-internal sealed partial class PartitionMaintenance(MonthlyPartitions partitions, StorageReadiness readiness, TimeProvider time, ILogger<PartitionMaintenance> logger)
+/// <summary>Every hour: makes partitions ahead of time (the first ones are made at start), drops those of old message ids.</summary>
+internal sealed partial class PartitionMaintenance(MonthlyPartitions partitions, MessageIds messageIds, StorageReadiness readiness, TimeProvider time, ILogger<PartitionMaintenance> logger)
     : BackgroundService
 {
     private static readonly TimeSpan Period = TimeSpan.FromHours(1);
@@ -14,11 +15,12 @@ internal sealed partial class PartitionMaintenance(MonthlyPartitions partitions,
     {
         await readiness.Ready.WaitAsync(stoppingToken);
         using var timer = new PeriodicTimer(Period, time);
-        while (await timer.WaitForNextTickAsync(stoppingToken))
+        do
         {
             try
             {
                 await partitions.EnsureAheadAsync(stoppingToken);
+                await messageIds.KeepAsync(stoppingToken);
             }
             catch (System.Data.Common.DbException exception)
             {
@@ -26,8 +28,9 @@ internal sealed partial class PartitionMaintenance(MonthlyPartitions partitions,
                 LogFailed(exception);
             }
         }
+        while (await timer.WaitForNextTickAsync(stoppingToken));
     }
 
-    [LoggerMessage(1111, LogLevel.Warning, "Partitions could not be made ahead; the next try is in an hour")]
+    [LoggerMessage(1111, LogLevel.Warning, "Partitions could not be looked after; the next try is in an hour")]
     private partial void LogFailed(Exception exception);
 }

@@ -10,7 +10,7 @@ using NpgsqlTypes;
 namespace IoT.Modules.Storage.Readings;
 
 internal sealed partial class StoreReadingsHandler(
-    PostgresPools database, MonthlyPartitions partitions, IMediator mediator, TimeProvider time, ILogger<StoreReadingsHandler> logger)
+    PostgresPools database, MonthlyPartitions partitions, MessageIds messageIds, IMediator mediator, TimeProvider time, ILogger<StoreReadingsHandler> logger)
     : IRequestHandler<StoreReadings, StoreResult>
 {
     // The position moves only from where the lane stood: of two writers, or of a write that is tried again after a commit whose
@@ -49,19 +49,26 @@ internal sealed partial class StoreReadingsHandler(
         foreach (var month in readings.Select(r => MonthlyPartitions.MonthOf(r.Timestamp)).Distinct())
             await partitions.EnsureAsync(month, cancellationToken);
 
+        var identified = readings.Count(r => r.MessageId is not null);
+        int? part = identified == 0 ? null : await messageIds.CurrentPartAsync(identified, cancellationToken);
+
         await using var connection = await database.Write.OpenConnectionAsync(cancellationToken);
         List<Reading> quarantined = [];
-        var isStored = false;
+        Reading[]? taken;
         try
         {
-            isStored = await StoreAsync(connection, request, readings, cancellationToken);
+            taken = await StoreAsync(connection, request, readings, part, cancellationToken);
         }
         catch (PostgresException exception) when (readings.Length > 0 && IsAboutTheData(exception))
         {
-            isStored = await StoreOneByOneAsync(connection, request, readings, quarantined, cancellationToken);
+            messageIds.Forget(); // It is about the data, or about the partition: the next try knows.
+            taken = await StoreOneByOneAsync(connection, request, readings, part, quarantined, cancellationToken);
         }
-        if (!isStored)
+        if (taken is null)
+        {
             await CheckStoredBeforeAsync(connection, request, cancellationToken);
+            taken = readings;
+        }
 
         var now = time.GetUtcNow().UtcDateTime;
         foreach (var reading in readings)
@@ -69,48 +76,65 @@ internal sealed partial class StoreReadingsHandler(
             reading.Device.IsRegistered = true;
             reading.Device.LastSeen = now;
         }
-        var stored = quarantined.Count == 0 ? readings : [.. readings.Where(r => !quarantined.Contains(r))];
+        var stored = quarantined.Count == 0 ? taken : [.. taken.Where(r => !quarantined.Contains(r))];
         if (stored.Length > 0)
             await mediator.Publish(new ReadingsStored(stored), cancellationToken);
-        return new StoreResult(stored.Length, quarantined.Count);
+        return new StoreResult(stored.Length, readings.Length - taken.Length, quarantined.Count);
     }
 
-    /// <summary>False when the lane did not stand where the request says.</summary>
-    private static async Task<bool> StoreAsync(NpgsqlConnection connection, StoreReadings request, Reading[] readings, CancellationToken cancellationToken)
+    /// <summary>The readings but for duplicates; null when the lane did not stand where the request says.</summary>
+    private static async Task<Reading[]?> StoreAsync(
+        NpgsqlConnection connection, StoreReadings request, Reading[] readings, int? part, CancellationToken cancellationToken)
     {
         var newDevices = NewDevices(readings);
-        if (newDevices.Length == 0 && readings.Length > 0)
-            return await connection.ExecuteAsync(new CommandDefinition(MoveAndInsert, ParametersOf(request, readings), cancellationToken: cancellationToken)) > 0;
+        if (newDevices.Length == 0 && part is null && readings.Length > 0)
+            return await connection.ExecuteAsync(new CommandDefinition(MoveAndInsert, ParametersOf(request, readings), cancellationToken: cancellationToken)) > 0 ? readings : null;
 
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         if (!await MoveAsync(connection, transaction, request, cancellationToken))
-            return false;
+            return null;
         await InsertDevicesAsync(connection, transaction, newDevices, cancellationToken);
+        readings = await TakeIdsAsync(connection, transaction, readings, part, cancellationToken);
         if (readings.Length > 0)
             await InsertReadingsAsync(connection, transaction, request, readings, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        return true;
+        return readings;
     }
 
     /// <summary>
     /// Splits what PostgreSQL refuses, behind savepoints, until the refused reading stands alone and can be quarantined; still one
     /// transaction.
     /// </summary>
-    private async Task<bool> StoreOneByOneAsync(
-        NpgsqlConnection connection, StoreReadings request, Reading[] readings, List<Reading> quarantined, CancellationToken cancellationToken)
+    private async Task<Reading[]?> StoreOneByOneAsync(
+        NpgsqlConnection connection, StoreReadings request, Reading[] readings, int? part, List<Reading> quarantined, CancellationToken cancellationToken)
     {
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         if (!await MoveAsync(connection, transaction, request, cancellationToken))
-            return false;
+            return null;
         await InsertDevicesAsync(connection, transaction, NewDevices(readings), cancellationToken);
+        // The id of a reading that turns out to be refused is taken too: sent again, it is still the one in the quarantine.
+        readings = await TakeIdsAsync(connection, transaction, readings, part, cancellationToken);
         await SplitAsync(connection, transaction, request, readings, quarantined, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        return true;
+        return readings;
+    }
+
+    /// <summary>The readings without those whose ids are known; the others' ids are known from now on.</summary>
+    private static async Task<Reading[]> TakeIdsAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, Reading[] readings, int? part, CancellationToken cancellationToken)
+    {
+        if (part is null)
+            return readings;
+        readings = await MessageIds.WithoutKnownAsync(connection, transaction, readings, cancellationToken);
+        await MessageIds.InsertAsync(connection, transaction, part.Value, readings, cancellationToken);
+        return readings;
     }
 
     private async Task SplitAsync(
         NpgsqlConnection connection, NpgsqlTransaction transaction, StoreReadings request, ArraySegment<Reading> readings, List<Reading> quarantined, CancellationToken cancellationToken)
     {
+        if (readings.Count == 0)
+            return;
         await transaction.SaveAsync("part", cancellationToken);
         try
         {
