@@ -51,6 +51,7 @@ public static class GatewayModule
     public static IEndpointRouteBuilder MapGateway(this IEndpointRouteBuilder api)
     {
         api.MapPostData();
+        api.MapRetryQuarantined();
         return api;
     }
 

@@ -5,6 +5,7 @@ using IoT.Modules.Storage.Database;
 using IoT.Modules.Storage.Devices;
 using IoT.Modules.Storage.Partitions;
 using IoT.Modules.Storage.People;
+using IoT.Modules.Storage.Quarantine;
 using IoT.Modules.Storage.Readings;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
@@ -35,6 +36,7 @@ public static class StorageModule
         services.AddSingleton<Migrator>();
         services.AddSingleton<MonthlyPartitions>();
         services.AddSingleton<MessageIds>();
+        services.AddSingleton<QuarantineKeeper>();
         services.AddSingleton<StorageReadiness>();
         services.AddSingleton<StorageStartup>();
         services.AddHostedService(provider => provider.GetRequiredService<StorageStartup>());
@@ -51,6 +53,7 @@ public static class StorageModule
         api.MapDevices();
         api.MapReadings();
         api.MapPeople();
+        api.MapQuarantine();
         return api;
     }
 }

@@ -43,6 +43,16 @@ public sealed class StorageOptions
     [Range(8, 1_048_576, ErrorMessage = "MiB, 8 to 1048576")]
     public int MessageIdsMiB { get; set; } = 4_096;
 
+    /// <summary>Entries. Default 10,000, 1 to 10,000,000.</summary>
+    [Description("most entries in the quarantine, each with up to 64 KiB of what came; over it the oldest are dropped")]
+    [Range(1, 10_000_000, ErrorMessage = "entries, 1 to 10000000")]
+    public int QuarantineEntries { get; set; } = 10_000;
+
+    /// <summary>Days. Default 30, 1 to 36,500.</summary>
+    [Description("how long they are kept at most, in days")]
+    [Range(1, 36_500, ErrorMessage = "days, 1 to 36500")]
+    public int QuarantineDays { get; set; } = 30;
+
     /// <summary>A folder. Default: searched on PATH and under /usr/lib/postgresql.</summary>
     [Description("folder with PostgreSQL's server programs, for the private cluster; default: PATH, then `/usr/lib/postgresql/*/bin`")]
     public string? PostgresBinaries { get; set; }

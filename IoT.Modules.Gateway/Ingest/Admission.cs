@@ -30,6 +30,9 @@ internal sealed class Admission(DeviceDirectory directory, SecurityOptions secur
 
         public List<RejectedReading> Rejected { get; } = [];
 
+        /// <summary>What was sent as each of the rejected: slices of the body.</summary>
+        public List<ReadOnlyMemory<byte>> RejectedBytes { get; } = [];
+
         /// <summary>
         /// The strongest denial among the rejected: OverRate, of which coming again makes good, before Unauthenticated before Forbidden
         /// before the rest.
@@ -51,12 +54,15 @@ internal sealed class Admission(DeviceDirectory directory, SecurityOptions secur
 
     /// <param name="topicDevice">The device that the topic names (MQTT); null where the body decides (HTTP).</param>
     /// <param name="mayOwe">Whether a device over its rate gets in all the same, deeper into debt, and a new one too: what can't wait.</param>
-    public Result Admit(ParsedBatch batch, Sender sender, string? topicDevice, bool mayOwe = false)
+    /// <param name="receivedAt">The timestamp of readings that have none; null: now.</param>
+    public Result Admit(ParsedBatch batch, Sender sender, string? topicDevice, bool mayOwe = false, DateTime? receivedAt = null)
     {
         var shares = new Shares(rates, mayOwe);
         var result = new Result();
         result.Rejected.AddRange(batch.Rejected);
-        var now = time.GetUtcNow().UtcDateTime;
+        for (var place = 0; place < batch.Rejected.Count; place++)
+            result.RejectedBytes.Add(batch.BytesOfRejected(place));
+        var now = receivedAt ?? time.GetUtcNow().UtcDateTime;
         now = now.AddTicks(-(now.Ticks % TimeSpan.TicksPerMicrosecond));
         foreach (var parsed in batch.Readings)
         {
@@ -69,6 +75,7 @@ internal sealed class Admission(DeviceDirectory directory, SecurityOptions secur
                 continue;
             }
             result.Rejected.Add(new RejectedReading(parsed.Index, error));
+            result.RejectedBytes.Add(parsed.Bytes);
             if (result.Denial == Denial.None || denial < result.Denial)
                 result.Denial = denial;
         }

@@ -27,16 +27,16 @@ internal ref struct BodyWalk(ElementParser elements, TimestampRange range, ReadO
         var json = segment[start..];
         if (!_isUtf8 && Utf8Fault(json.Span, start) is { } invalid)
         {
-            batch.Reject(index, invalid);
+            batch.Reject(index, invalid, segment);
             return;
         }
         var length = Parse(json, index, out var reading, out var error);
         if (length < 0)
-            batch.Reject(index, Explain(json.Span, start));
+            batch.Reject(index, Explain(json.Span, start), segment);
         else if (SkipSpace(segment.Span, start + length) is var next && next < segment.Length)
-            batch.Reject(index, $"reading: {JsonFault.Shown(segment.Span[next])} stands after its end, at byte {next}");
+            batch.Reject(index, $"reading: {JsonFault.Shown(segment.Span[next])} stands after its end, at byte {next}", segment);
         else
-            Add(index, reading, error, length);
+            Add(index, reading, error, json[..length]);
     }
 
     /// <summary>The array whose bracket opens at <paramref name="open"/>.</summary>
@@ -100,7 +100,7 @@ internal ref struct BodyWalk(ElementParser elements, TimestampRange range, ReadO
             json = end < 0 ? json : body[start..end];
             if (isObject && Utf8Fault(json.Span, start) is { } invalid)
             {
-                batch.Reject(index, invalid);
+                batch.Reject(index, invalid, json);
                 return end;
             }
         }
@@ -112,7 +112,7 @@ internal ref struct BodyWalk(ElementParser elements, TimestampRange range, ReadO
         var next = SkipSpace(bytes, start + length);
         if (next < bytes.Length && bytes[next] is not ((byte)',' or (byte)']'))
             return RejectElement(index, start, $"reading: {JsonFault.Shown(bytes[next])} stands after its end, at byte {next}");
-        Add(index, reading, error, length);
+        Add(index, reading, error, json[..length]);
         return next;
     }
 
@@ -122,7 +122,7 @@ internal ref struct BodyWalk(ElementParser elements, TimestampRange range, ReadO
         var end = EndOf(start);
         if (end < 0)
             return RejectRest(index, start);
-        batch.Reject(index, error ?? Explain(body.Span[start..end], start));
+        batch.Reject(index, error ?? Explain(body.Span[start..end], start), body[start..end]);
         return end;
     }
 
@@ -131,7 +131,7 @@ internal ref struct BodyWalk(ElementParser elements, TimestampRange range, ReadO
         var what = body.Span[start] == '{' && JsonFault.Find(body.Span[start..]) is { What: not null } fault
             ? $" ({fault.Path}: {fault.What}, at byte {start + fault.Place})"
             : "";
-        batch.Reject(index, $"body: ends before the reading that begins at byte {start} does, so the rest can't be read{what}");
+        batch.Reject(index, $"body: ends before the reading that begins at byte {start} does, so the rest can't be read{what}", body[start..]);
         return -1;
     }
 
@@ -153,16 +153,16 @@ internal ref struct BodyWalk(ElementParser elements, TimestampRange range, ReadO
         return length;
     }
 
-    private readonly void Add(int index, in ParsedReading reading, string? error, int length)
+    private readonly void Add(int index, in ParsedReading reading, string? error, ReadOnlyMemory<byte> bytes)
     {
         if (error is not null)
         {
-            batch.Reject(index, error);
+            batch.Reject(index, error, bytes);
             return;
         }
         // The first one tells how many there may be: the list grows once.
         if (batch.Readings.Count == 0)
-            batch.Readings.Capacity = Math.Min(limit, body.Length / (length + 1) + 1);
+            batch.Readings.Capacity = Math.Min(limit, body.Length / (bytes.Length + 1) + 1);
         batch.Readings.Add(reading);
     }
 

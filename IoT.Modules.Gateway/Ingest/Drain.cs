@@ -120,19 +120,29 @@ internal sealed partial class Drain(
             }
             // Its lanes give it back once all of them have stored their part.
             var batch = new SharedBatch(log.Read(next, options.WriteBatchReadings, ReadBytes), _lanes.Length);
-            var parts = Array.ConvertAll(_lanes, _ => new List<Reading>());
+            var parts = Array.ConvertAll(_lanes, _ => (Readings: new List<Reading>(), Quarantine: new List<QuarantineEntry>()));
             for (var i = 0; i < batch.Records.Count; i++)
             {
                 var record = batch.Records[i];
-                var reading = ReadingRecord.Read(record.Payload, directory, DataTypeOf);
-                var lane = LaneOf(reading.Device);
                 // What a lane had stored before a restart comes again when another stood further back.
-                if (record.Sequence > starts[lane].Sequence)
-                    parts[lane].Add(reading);
+                if (QuarantineRecord.Is(record.Payload.Span))
+                {
+                    var entry = QuarantineRecord.Read(record.Payload);
+                    var lane = LaneOf(DeviceUuid.Of(entry.DeviceId));
+                    if (record.Sequence > starts[lane].Sequence)
+                        parts[lane].Quarantine.Add(entry);
+                }
+                else
+                {
+                    var reading = ReadingRecord.Read(record.Payload, directory, DataTypeOf);
+                    var lane = LaneOf(reading.Device.Uuid);
+                    if (record.Sequence > starts[lane].Sequence)
+                        parts[lane].Readings.Add(reading);
+                }
             }
             next = batch.Records.NextSequence;
             for (var lane = 0; lane < _lanes.Length; lane++)
-                await _lanes[lane].AddAsync(new Lane.Batch(parts[lane], next - 1, batch), _abandon.Token);
+                await _lanes[lane].AddAsync(new Lane.Batch(parts[lane].Readings, parts[lane].Quarantine, next - 1, batch), _abandon.Token);
         }
     }
 
@@ -148,10 +158,10 @@ internal sealed partial class Drain(
         }
     }
 
-    private int LaneOf(DeviceEntry device)
+    private int LaneOf(Guid device)
     {
         Span<byte> bytes = stackalloc byte[16];
-        device.Uuid.TryWriteBytes(bytes);
+        device.TryWriteBytes(bytes);
         return (int)(BinaryPrimitives.ReadUInt32LittleEndian(bytes) % (uint)_lanes.Length);
     }
 

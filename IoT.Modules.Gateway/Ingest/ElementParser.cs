@@ -81,7 +81,7 @@ internal sealed class ElementParser(GatewayOptions options, DeviceDirectory devi
             ?? (draft.DataType is null ? $"data_type: is required, 1 to {MaxDataTypeCharacters} characters" : null)
             ?? (draft.Payload.IsEmpty ? "payload: is required, a JSON object" : null);
         if (error is null)
-            reading = new ParsedReading(index, draft.DeviceId, draft.Device, draft.Timestamp, draft.DataType!, draft.Payload, draft.MessageId, draft.Priority);
+            reading = new ParsedReading(index, draft.DeviceId, draft.Device, draft.Timestamp, draft.DataType!, draft.Payload, draft.MessageId, draft.Priority, json[..(int)reader.BytesConsumed]);
         return (int)reader.BytesConsumed;
     }
 

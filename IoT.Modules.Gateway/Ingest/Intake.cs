@@ -19,19 +19,21 @@ internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, In
     private static (DurableLog Log, RecordBatch Batch)? t_batch;
 
     /// <summary>Null when the log has no room: nothing is taken.</summary>
-    public Taken? TryAppend(IReadOnlyList<Reading> readings)
+    /// <param name="readings">The readings.</param>
+    /// <param name="quarantine">Entries for the quarantine that came with them, which are appended with them or not at all.</param>
+    public Taken? TryAppend(IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry>? quarantine = null)
     {
         if (HaveIds(readings))
-            return TryAppendOnce(readings);
-        return Append(readings) is { } committed ? new Taken(committed, 0) : null;
+            return TryAppendOnce(readings, quarantine ?? []);
+        return Append(readings, quarantine ?? []) is { } committed ? new Taken(committed, 0) : null;
     }
 
     /// <summary>Waits for room: the caller reads its connection no further meanwhile.</summary>
-    public async ValueTask<Taken> AppendAsync(IReadOnlyList<Reading> readings, CancellationToken cancellationToken)
+    public async ValueTask<Taken> AppendAsync(IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry> quarantine, CancellationToken cancellationToken)
     {
         while (true)
         {
-            if (TryAppend(readings) is { } taken)
+            if (TryAppend(readings, quarantine) is { } taken)
                 return taken;
             await currentLog().WaitForRoomAsync(cancellationToken);
         }
@@ -48,7 +50,7 @@ internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, In
     }
 
     /// <summary>Looks up, appends and remembers under one lock, so that of two readings with one id exactly one is appended.</summary>
-    private Taken? TryAppendOnce(IReadOnlyList<Reading> readings)
+    private Taken? TryAppendOnce(IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry> quarantine)
     {
         var fresh = new List<Reading>(readings.Count);
         var ids = 0;
@@ -73,9 +75,9 @@ internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, In
                 }
                 fresh.Add(reading);
             }
-            if (fresh.Count > 0)
+            if (fresh.Count + quarantine.Count > 0)
             {
-                if (Append(fresh) is not { } committed)
+                if (Append(fresh, quarantine) is not { } committed)
                     return null;
                 waits.Add(committed);
                 foreach (var reading in fresh)
@@ -90,7 +92,7 @@ internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, In
         return new Taken(waits.Count switch { 0 => Task.CompletedTask, 1 => waits.First(), _ => Task.WhenAll(waits) }, duplicates);
     }
 
-    private Task? Append(IReadOnlyList<Reading> readings)
+    private Task? Append(IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry> quarantine)
     {
         var log = currentLog();
         if (t_batch is not { } kept || kept.Log != log)
@@ -102,6 +104,13 @@ internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, In
             var reading = readings[i];
             var size = ReadingRecord.SizeOf(reading);
             ReadingRecord.Write(reading, batch.GetSpan(size)[..size]);
+            batch.Advance(size);
+            batch.EndRecord();
+        }
+        foreach (var entry in quarantine)
+        {
+            var size = QuarantineRecord.SizeOf(entry);
+            QuarantineRecord.Write(entry, batch.GetSpan(size)[..size]);
             batch.Advance(size);
             batch.EndRecord();
         }

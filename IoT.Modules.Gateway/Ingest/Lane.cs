@@ -32,9 +32,10 @@ internal sealed class Lane(LanePosition start, GatewayOptions options, IMediator
     public string? Trouble { get; private set; }
 
     /// <param name="Readings">This lane's readings among the next records of the log; may be none.</param>
+    /// <param name="Quarantine">This lane's entries for the quarantine among them.</param>
     /// <param name="UpTo">The sequence number of the last of those records, whosesoever it is.</param>
     /// <param name="Shared">Holds the readings' payloads; released once they are stored.</param>
-    internal readonly record struct Batch(List<Reading> Readings, long UpTo, SharedBatch Shared);
+    internal readonly record struct Batch(List<Reading> Readings, List<QuarantineEntry> Quarantine, long UpTo, SharedBatch Shared);
 
     public ValueTask AddAsync(Batch batch, CancellationToken cancellationToken) => _batches.Writer.WriteAsync(batch, cancellationToken);
 
@@ -44,6 +45,7 @@ internal sealed class Lane(LanePosition start, GatewayOptions options, IMediator
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         var readings = new List<Reading>();
+        var quarantine = new List<QuarantineEntry>();
         var held = new List<SharedBatch>();
         var reached = Position.Sequence;
         var moved = time.GetTimestamp();
@@ -52,15 +54,17 @@ internal sealed class Lane(LanePosition start, GatewayOptions options, IMediator
             while (readings.Count < options.WriteBatchReadings && _batches.Reader.TryRead(out var batch))
             {
                 readings.AddRange(batch.Readings);
+                quarantine.AddRange(batch.Quarantine);
                 held.Add(batch.Shared);
                 reached = batch.UpTo;
             }
-            if (reached > Position.Sequence && (readings.Count > 0 || time.GetElapsedTime(moved) >= IdlePeriod))
+            if (reached > Position.Sequence && (readings.Count + quarantine.Count > 0 || time.GetElapsedTime(moved) >= IdlePeriod))
             {
-                await StoreAsync([.. readings], reached, cancellationToken);
+                await StoreAsync([.. readings], [.. quarantine], reached, cancellationToken);
                 moved = time.GetTimestamp();
             }
             readings.Clear();
+            quarantine.Clear();
             Volatile.Write(ref _done, reached);
             progress.Moved();
             foreach (var shared in held)
@@ -68,10 +72,10 @@ internal sealed class Lane(LanePosition start, GatewayOptions options, IMediator
             held.Clear();
         }
         if (reached > Position.Sequence)
-            await StoreAsync([], reached, cancellationToken);
+            await StoreAsync([], [], reached, cancellationToken);
     }
 
-    private async Task StoreAsync(Reading[] readings, long to, CancellationToken cancellationToken)
+    private async Task StoreAsync(Reading[] readings, QuarantineEntry[] quarantine, long to, CancellationToken cancellationToken)
     {
         var delay = TimeSpan.FromMilliseconds(100);
         while (true)
@@ -79,7 +83,7 @@ internal sealed class Lane(LanePosition start, GatewayOptions options, IMediator
             var started = Stopwatch.GetTimestamp();
             try
             {
-                var result = await mediator.Send(new StoreReadings(readings, Position, to), cancellationToken);
+                var result = await mediator.Send(new StoreReadings(readings, quarantine, Position, to), cancellationToken);
                 metrics.Stored(result, Stopwatch.GetElapsedTime(started));
                 Position = Position with { Sequence = to };
                 Trouble = null;

@@ -18,7 +18,7 @@ internal sealed class ReadingParser(GatewayOptions options, DeviceDirectory devi
     /// <summary>One object, or an array of at most <see cref="GatewayOptions.MaxBatchReadings"/>.</summary>
     public ParsedBatch ParseJson(ReadOnlyMemory<byte> body)
     {
-        var batch = new ParsedBatch();
+        var batch = new ParsedBatch(body);
         if (EncodingFault(body.Span, out var at) is { } fault)
             return batch.Reject(0, fault);
         at = BodyWalk.SkipSpace(body.Span, at);
@@ -43,7 +43,7 @@ internal sealed class ReadingParser(GatewayOptions options, DeviceDirectory devi
     /// <summary>One object a line. Blank lines are skipped and not numbered: an index counts the lines that hold something.</summary>
     public ParsedBatch ParseNdjson(ReadOnlyMemory<byte> body)
     {
-        var batch = new ParsedBatch();
+        var batch = new ParsedBatch(body);
         if (EncodingFault(body.Span, out var at) is { } fault)
             return batch.Reject(0, fault);
         var walk = Walk(body, batch, MaxLines);
@@ -61,7 +61,7 @@ internal sealed class ReadingParser(GatewayOptions options, DeviceDirectory devi
             if (line.Span[start] == '{')
                 walk.Single(line, start, index);
             else
-                batch.Reject(index, $"reading: a line must be one JSON object, but begins with {JsonFault.Shown(line.Span[start])}");
+                batch.Reject(index, $"reading: a line must be one JSON object, but begins with {JsonFault.Shown(line.Span[start])}", line);
             index++;
         }
         return batch.Count == 0 ? batch.Reject(0, "body: is empty") : batch;

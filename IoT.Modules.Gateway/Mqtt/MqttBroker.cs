@@ -15,7 +15,7 @@ namespace IoT.Modules.Gateway.Mqtt;
 /// ingest log and the next one is read; its acknowledgement is held back by the <see cref="MqttConnection"/>.
 /// </summary>
 internal sealed partial class MqttBroker(
-    MqttListener listener, MqttAccess access, Admission admission, ReadingParser parser, Intake intake, IngestMetrics metrics, ILogger<MqttBroker> logger)
+    MqttListener listener, MqttAccess access, Admission admission, ReadingParser parser, Intake intake, IngestMetrics metrics, TimeProvider time, ILogger<MqttBroker> logger)
     : IHostedService, INotificationHandler<DeviceAccessChanged>, INotificationHandler<ApiKeyRemoved>, IDisposable
 {
     // Then it is asked again: another connection of the device may have been quicker.
@@ -97,14 +97,14 @@ internal sealed partial class MqttBroker(
         if (isAcknowledged)
             await connection.ReserveAsync(args.CancellationToken);
 
-        var (commit, answer) = await TakeAsync(connection, args);
-        args.ProcessPublish = commit is not null;
+        var (commit, answer, isDelivered) = await TakeAsync(connection, args);
+        args.ProcessPublish = isDelivered;
         if (isAcknowledged)
             connection.Acknowledge(commit ?? Task.CompletedTask, answer);
     }
 
-    /// <summary>What the acknowledgement waits for, null when nothing is taken; and how it is answered.</summary>
-    private async ValueTask<(Task? Commit, Acknowledgement Answer)> TakeAsync(MqttConnection connection, InterceptingPublishEventArgs args)
+    /// <summary>What the acknowledgement waits for, null when nothing is taken; how it is answered; and whether subscribers get it.</summary>
+    private async ValueTask<(Task? Commit, Acknowledgement Answer, bool IsDelivered)> TakeAsync(MqttConnection connection, InterceptingPublishEventArgs args)
     {
         var identity = connection.Identity!;
         var topic = args.ApplicationMessage.Topic;
@@ -114,33 +114,43 @@ internal sealed partial class MqttBroker(
             return Refuse(MqttPubAckReasonCode.TopicNameInvalid, "The topic is not one to publish to.");
         }
         if (!MqttTopics.IsDeviceData(topic, out var deviceId))
-            return access.MayPublish(identity, topic) ? (Task.CompletedTask, Acknowledgement.Success) : Refuse(MqttPubAckReasonCode.NotAuthorized, "Not allowed on this topic.");
+            return access.MayPublish(identity, topic) ? (Task.CompletedTask, Acknowledgement.Success, true) : Refuse(MqttPubAckReasonCode.NotAuthorized, "Not allowed on this topic.");
 
         if (!DeviceId.IsValid(deviceId))
             return Refuse(MqttPubAckReasonCode.TopicNameInvalid, $"The topic's device id is not {DeviceId.Rule}.");
         var denied = "Not allowed on this topic.";
         if (identity.Sender is not { } sender || admission.MayWrite(sender, deviceId, out var device, out denied) != Denial.None)
         {
-            metrics.Rejected("mqtt", 1);
-            return Refuse(MqttPubAckReasonCode.NotAuthorized, denied);
+            return await TurnAwayAsync(connection, args, deviceId, MqttPubAckReasonCode.NotAuthorized, denied);
         }
 
         var batch = parser.ParseJson(PayloadOf(args.ApplicationMessage));
         metrics.Received("mqtt", batch.Count);
         if (batch.TooMany)
-            return Refuse(MqttPubAckReasonCode.QuotaExceeded, "Too many readings in one message.");
+            return await TurnAwayAsync(connection, args, deviceId, MqttPubAckReasonCode.QuotaExceeded, "Too many readings in one message.");
+        if (batch.Count == 0)
+            return await TurnAwayAsync(connection, args, deviceId, MqttPubAckReasonCode.PayloadFormatInvalid, "The message holds no reading.");
         var admitted = await AdmitAsync(connection, batch, sender, deviceId, device is not null, args.CancellationToken);
-        metrics.Rejected("mqtt", admitted.Rejected.Count);
         if (admitted.Rejected.Count > 0)
             LogRejected(deviceId, admitted.Rejected.Count, admitted.Rejected[0].Error);
-        if (admitted.Readings.Count == 0)
-            return Refuse(MqttPubAckReasonCode.PayloadFormatInvalid, admitted.Rejected.Count > 0 ? Describe(admitted.Rejected) : "The message holds no reading.");
+        List<QuarantineEntry> quarantine = [];
+        if (IsQuarantined(connection))
+        {
+            for (var i = 0; i < admitted.Rejected.Count; i++)
+                quarantine.Add(EntryOf(connection, topic, deviceId, admitted.Rejected[i].Error, admitted.RejectedBytes[i]));
+        }
+        else
+        {
+            metrics.Rejected("mqtt", admitted.Rejected.Count);
+        }
+        if (admitted.Readings.Count + quarantine.Count == 0)
+            return Refuse(MqttPubAckReasonCode.PayloadFormatInvalid, Describe(admitted.Rejected));
 
         // Waits for room when there is none: the connection is read no further meanwhile.
         Taken taken;
         try
         {
-            taken = await intake.AppendAsync(admitted.Readings, args.CancellationToken);
+            taken = await intake.AppendAsync(admitted.Readings, quarantine, args.CancellationToken);
         }
         catch (OperationCanceledException)
         {
@@ -148,7 +158,7 @@ internal sealed partial class MqttBroker(
             throw;
         }
         // What was good is taken; the code tells the sender of the rest, which sending again would not help.
-        return (taken.Committed, admitted.Rejected.Count == 0 ? Acknowledgement.Success : new Acknowledgement(MqttPubAckReasonCode.PayloadFormatInvalid, Describe(admitted.Rejected)));
+        return (taken.Committed, admitted.Rejected.Count == 0 ? Acknowledgement.Success : new Acknowledgement(MqttPubAckReasonCode.PayloadFormatInvalid, Describe(admitted.Rejected)), admitted.Readings.Count > 0);
     }
 
     /// <summary>Holds the connection while the device is over its rate: the publish is late, and nothing is dropped.</summary>
@@ -179,7 +189,29 @@ internal sealed partial class MqttBroker(
         }
     }
 
-    private static (Task?, Acknowledgement) Refuse(MqttPubAckReasonCode code, string reason) => (null, new Acknowledgement(code, reason));
+    /// <summary>A whole publish that is not taken: answered in MQTT 5; kept, durably, when its sender can't be told.</summary>
+    private async ValueTask<(Task? Commit, Acknowledgement Answer, bool IsDelivered)> TurnAwayAsync(
+        MqttConnection connection, InterceptingPublishEventArgs args, string deviceId, MqttPubAckReasonCode code, string reason)
+    {
+        if (!IsQuarantined(connection))
+        {
+            metrics.Rejected("mqtt", 1);
+            return Refuse(code, reason);
+        }
+        var entry = EntryOf(connection, args.ApplicationMessage.Topic, deviceId, reason, PayloadOf(args.ApplicationMessage));
+        var taken = await intake.AppendAsync([], [entry], args.CancellationToken);
+        return (taken.Committed, new Acknowledgement(code, reason), false);
+    }
+
+    /// <summary>3.1.1 has no codes to tell a sender what is wrong. Nothing is kept from strangers, nor from those who may only read.</summary>
+    private static bool IsQuarantined(MqttConnection connection) =>
+        connection.PacketFormatterAdapter.ProtocolVersion != MqttProtocolVersion.V500 && connection.Identity!.Sender is { Kind: not SenderKind.Anonymous };
+
+    /// <summary>Under the device whose credentials were shown; what an admin sends, under the topic's.</summary>
+    private QuarantineEntry EntryOf(MqttConnection connection, string topic, string topicDevice, string reason, ReadOnlyMemory<byte> bytes) =>
+        QuarantineEntry.Of(connection.Identity!.Sender?.Device?.Id ?? topicDevice, topic, "mqtt", time.GetUtcNow().UtcDateTime, reason, bytes);
+
+    private static (Task?, Acknowledgement, bool) Refuse(MqttPubAckReasonCode code, string reason) => (null, new Acknowledgement(code, reason), false);
 
     private static string Describe(List<RejectedReading> rejected)
     {

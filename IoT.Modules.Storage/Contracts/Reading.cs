@@ -20,15 +20,16 @@ public readonly record struct LanePosition(Guid LogId, int Lane, long Sequence);
 /// Stores the readings that a lane holds from <paramref name="From"/> (not included) to <paramref name="To"/>, and moves the lane's
 /// position there, in one transaction: whatever is killed, they are stored once. Registers devices seen for the first time. A reading
 /// that PostgreSQL refuses goes to the quarantine with its reason; one whose message id its device has used before, within the time that
-/// ids are kept, is dropped. Empty readings just move the position.
+/// ids are kept, is dropped. Without readings and entries it just moves the position.
 /// </summary>
+/// <param name="Quarantine">Entries for the quarantine that the lane holds, stored likewise.</param>
 /// <exception cref="System.Data.Common.DbException">PostgreSQL is away or answered with a transient error; the same request may be sent again.</exception>
 /// <exception cref="InvalidOperationException">The lane stands elsewhere in the database: another host drains this log, or a backup was restored.</exception>
-public sealed record StoreReadings(IReadOnlyList<Reading> Readings, LanePosition From, long To) : IRequest<StoreResult>;
+public sealed record StoreReadings(IReadOnlyList<Reading> Readings, IReadOnlyList<QuarantineEntry> Quarantine, LanePosition From, long To) : IRequest<StoreResult>;
 
 /// <param name="Stored">Readings stored by this request.</param>
 /// <param name="Duplicates">Readings that were stored before, by their message ids.</param>
-/// <param name="Quarantined">Readings that went to the quarantine.</param>
+/// <param name="Quarantined">Readings and entries that went to the quarantine.</param>
 public readonly record struct StoreResult(int Stored, int Duplicates, int Quarantined);
 
 /// <summary>The positions of a log's lanes, by lane; made at 0 when the database does not know the log.</summary>

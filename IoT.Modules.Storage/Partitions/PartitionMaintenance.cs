@@ -1,12 +1,13 @@
 using IoT.Modules.Storage.Contracts;
+using IoT.Modules.Storage.Quarantine;
 using IoT.Modules.Storage.Readings;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 
 namespace IoT.Modules.Storage.Partitions;
 
-/// <summary>Every hour: makes partitions ahead of time (the first ones are made at start), drops those of old message ids.</summary>
-internal sealed partial class PartitionMaintenance(MonthlyPartitions partitions, MessageIds messageIds, StorageReadiness readiness, TimeProvider time, ILogger<PartitionMaintenance> logger)
+/// <summary>Every hour: makes partitions ahead of time (the first ones are made at start), drops those of old message ids, keeps the quarantine within its bounds.</summary>
+internal sealed partial class PartitionMaintenance(MonthlyPartitions partitions, MessageIds messageIds, QuarantineKeeper quarantine, StorageReadiness readiness, TimeProvider time, ILogger<PartitionMaintenance> logger)
     : BackgroundService
 {
     private static readonly TimeSpan Period = TimeSpan.FromHours(1);
@@ -21,6 +22,7 @@ internal sealed partial class PartitionMaintenance(MonthlyPartitions partitions,
             {
                 await partitions.EnsureAheadAsync(stoppingToken);
                 await messageIds.KeepAsync(stoppingToken);
+                await quarantine.KeepAsync(stoppingToken);
             }
             catch (System.Data.Common.DbException exception)
             {

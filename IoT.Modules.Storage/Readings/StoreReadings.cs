@@ -1,7 +1,10 @@
+using System.Buffers;
+using System.Text.Json;
 using Dapper;
 using IoT.Modules.Storage.Contracts;
 using IoT.Modules.Storage.Database;
 using IoT.Modules.Storage.Partitions;
+using IoT.Modules.Storage.Quarantine;
 using MediatR;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -10,7 +13,7 @@ using NpgsqlTypes;
 namespace IoT.Modules.Storage.Readings;
 
 internal sealed partial class StoreReadingsHandler(
-    PostgresPools database, MonthlyPartitions partitions, MessageIds messageIds, IMediator mediator, TimeProvider time, ILogger<StoreReadingsHandler> logger)
+    PostgresPools database, MonthlyPartitions partitions, MessageIds messageIds, QuarantineKeeper quarantine, IMediator mediator, TimeProvider time, ILogger<StoreReadingsHandler> logger)
     : IRequestHandler<StoreReadings, StoreResult>
 {
     // The position moves only from where the lane stood: of two writers, or of a write that is tried again after a commit whose
@@ -35,12 +38,6 @@ internal sealed partial class StoreReadingsHandler(
         insert into devices (id, external_id, token_hash)
         select id, external_id, token_hash from unnest(@Ids, @ExternalIds, @TokenHashes) as d (id, external_id, token_hash)
         on conflict do nothing
-        """;
-
-    private const string Quarantine =
-        """
-        insert into quarantine (device_id, received_at, reason, data_type, timestamp, payload)
-        values (@DeviceId, now(), @Reason, @DataType, @Timestamp, @Payload)
         """;
 
     public async Task<StoreResult> Handle(StoreReadings request, CancellationToken cancellationToken)
@@ -79,7 +76,10 @@ internal sealed partial class StoreReadingsHandler(
         var stored = quarantined.Count == 0 ? taken : [.. taken.Where(r => !quarantined.Contains(r))];
         if (stored.Length > 0)
             await mediator.Publish(new ReadingsStored(stored), cancellationToken);
-        return new StoreResult(stored.Length, readings.Length - taken.Length, quarantined.Count);
+        var kept = quarantined.Count + request.Quarantine.Count;
+        if (kept > 0)
+            await quarantine.TryKeepAsync(cancellationToken);
+        return new StoreResult(stored.Length, readings.Length - taken.Length, kept);
     }
 
     /// <summary>The readings but for duplicates; null when the lane did not stand where the request says.</summary>
@@ -87,7 +87,7 @@ internal sealed partial class StoreReadingsHandler(
         NpgsqlConnection connection, StoreReadings request, Reading[] readings, int? part, CancellationToken cancellationToken)
     {
         var newDevices = NewDevices(readings);
-        if (newDevices.Length == 0 && part is null && readings.Length > 0)
+        if (newDevices.Length == 0 && part is null && request.Quarantine.Count == 0 && readings.Length > 0)
             return await connection.ExecuteAsync(new CommandDefinition(MoveAndInsert, ParametersOf(request, readings), cancellationToken: cancellationToken)) > 0 ? readings : null;
 
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
@@ -97,6 +97,7 @@ internal sealed partial class StoreReadingsHandler(
         readings = await TakeIdsAsync(connection, transaction, readings, part, cancellationToken);
         if (readings.Length > 0)
             await InsertReadingsAsync(connection, transaction, request, readings, cancellationToken);
+        await QuarantineKeeper.InsertAsync(connection, transaction, request.Quarantine, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         return readings;
     }
@@ -115,6 +116,7 @@ internal sealed partial class StoreReadingsHandler(
         // The id of a reading that turns out to be refused is taken too: sent again, it is still the one in the quarantine.
         readings = await TakeIdsAsync(connection, transaction, readings, part, cancellationToken);
         await SplitAsync(connection, transaction, request, readings, quarantined, cancellationToken);
+        await QuarantineKeeper.InsertAsync(connection, transaction, request.Quarantine, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         return readings;
     }
@@ -153,14 +155,9 @@ internal sealed partial class StoreReadingsHandler(
                 return;
             }
             var reading = readings[0];
-            await connection.ExecuteAsync(new CommandDefinition(Quarantine, new
-            {
-                DeviceId = reading.Device.Id,
-                Reason = $"PostgreSQL refuses it: {exception.MessageText}",
-                reading.DataType,
-                Timestamp = new TypedParameter<object>(reading.Timestamp, NpgsqlDbType.TimestampTz),
-                Payload = reading.Payload.ToArray(),
-            }, transaction, cancellationToken: cancellationToken));
+            var entry = QuarantineEntry.Of(
+                reading.Device.Id, topic: null, protocol: null, time.GetUtcNow().UtcDateTime, $"PostgreSQL refuses it: {exception.MessageText}", JsonOf(reading));
+            await QuarantineKeeper.InsertAsync(connection, transaction, [entry], cancellationToken);
             quarantined.Add(reading);
             LogQuarantined(reading.Device.Id, exception.MessageText);
         }
@@ -197,6 +194,23 @@ internal sealed partial class StoreReadingsHandler(
         DataTypes = new ArrayParameter<string>(Array.ConvertAll(readings, r => r.DataType), NpgsqlDbType.Varchar),
         Payloads = new ArrayParameter<string>(Array.ConvertAll(readings, r => System.Text.Encoding.UTF8.GetString(r.Payload.Span)), NpgsqlDbType.Jsonb),
     };
+
+    /// <summary>As its sender might have written it, but without its message id, which is taken: so it can be retried.</summary>
+    private static ReadOnlyMemory<byte> JsonOf(Reading reading)
+    {
+        var json = new ArrayBufferWriter<byte>();
+        using (var writer = new Utf8JsonWriter(json))
+        {
+            writer.WriteStartObject();
+            writer.WriteString("device_id", reading.Device.Id);
+            writer.WriteString("timestamp", reading.Timestamp);
+            writer.WriteString("data_type", reading.DataType);
+            writer.WritePropertyName("payload");
+            writer.WriteRawValue(reading.Payload.Span, skipInputValidation: true);
+            writer.WriteEndObject();
+        }
+        return json.WrittenMemory;
+    }
 
     private static DeviceEntry[] NewDevices(Reading[] readings) =>
         [.. readings.Select(r => r.Device).Where(d => !d.IsRegistered).Distinct()];

@@ -86,7 +86,7 @@ public sealed class IntakeTests : IAsyncDisposable
         Assert.Null(intake.TryAppend([Reading("a", "id", 10_000)]));
         _log.TrimTo(_log.DurableSequence + 1);
         await _log.WaitForRoomAsync(LogTesting.Cancel);
-        Assert.Equal(0, (await intake.AppendAsync([Reading("a", "id", 10_000)], LogTesting.Cancel)).Duplicates);
+        Assert.Equal(0, (await intake.AppendAsync([Reading("a", "id", 10_000)], [], LogTesting.Cancel)).Duplicates);
     }
 
     [Theory]
