@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using IoT.Tests.Support;
@@ -156,7 +157,7 @@ internal sealed class Load : IAsyncDisposable
                 using var answer = await http.PostAsync(new Uri("/api/v1/data", UriKind.Relative), body, _stop.Token);
                 if (answer.IsSuccessStatusCode)
                     sent.ForEach(s => s.Device.Acknowledge(s.Number));
-                else if ((int)answer.StatusCode < 500)
+                else if (answer.StatusCode != HttpStatusCode.TooManyRequests && (int)answer.StatusCode < 500)
                     _faults.Enqueue($"HTTP {(int)answer.StatusCode}: {await answer.Content.ReadAsStringAsync(_stop.Token)}");
             }
             catch (Exception e) when (IsCut(e))
