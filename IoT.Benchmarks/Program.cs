@@ -38,7 +38,7 @@ foreach (var name in options.Names)
     {
         await benchmarks[name](options, figures, stop.Token);
     }
-    catch (OperationCanceledException) when (stop.IsCancellationRequested)
+    catch (Exception) when (stop.IsCancellationRequested)
     {
         await Console.Error.WriteLineAsync($"bench: {name} was interrupted");
         return 130;
