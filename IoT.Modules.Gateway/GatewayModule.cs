@@ -30,9 +30,11 @@ public static class GatewayModule
         services.AddSingleton<Admission>();
         services.AddSingleton<IngestLogService>();
         services.AddSingleton<MessageCache>();
-        services.AddSingleton(provider => new Intake(() => provider.GetRequiredService<IngestLogService>().Log, provider.GetRequiredService<MessageCache>(), provider.GetRequiredService<IngestMetrics>()));
+        services.AddSingleton<Ledger>();
+        services.AddSingleton(provider => new Intake(() => provider.GetRequiredService<IngestLogService>().Log, provider.GetRequiredService<MessageCache>(), provider.GetRequiredService<Ledger>(), provider.GetRequiredService<IngestMetrics>()));
         services.AddSingleton<Drain>();
         services.AddHostedService(provider => provider.GetRequiredService<IngestLogService>());
+        services.AddHostedService<LedgerFlusher>();
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());
 
         services.AddSingleton<MqttAccess>();
@@ -52,6 +54,7 @@ public static class GatewayModule
     {
         api.MapPostData();
         api.MapRetryQuarantined();
+        api.MapGetLedger();
         return api;
     }
 

@@ -17,7 +17,7 @@ internal sealed record IngestReadings(ParsedBatch Batch, Sender Sender) : IReque
 /// <param name="Denial">Why, when it was for who sent them.</param>
 internal sealed record IngestResult(int Accepted, int Duplicates, IReadOnlyList<RejectedReading> Rejected, Denial Denial);
 
-internal sealed class IngestReadingsHandler(Admission admission, Intake intake, IngestMetrics metrics)
+internal sealed class IngestReadingsHandler(Admission admission, Intake intake, Ledger ledger, IngestMetrics metrics)
     : IRequestHandler<IngestReadings, Outcome<IngestResult>>
 {
     public async Task<Outcome<IngestResult>> Handle(IngestReadings request, CancellationToken cancellationToken)
@@ -48,6 +48,8 @@ internal sealed class IngestReadingsHandler(Admission admission, Intake intake, 
         // Without a list: all of it may be sent again as it is, and a flood is not to be answered at length.
         if (admitted.Readings.Count == 0 && admitted.Denial == Denial.OverRate)
             return new Failure(FailureKind.RateLimited, $"No reading was taken. {admitted.WaitReason}.") { RetryAfter = admitted.Wait };
+        // What is over its rate is to be sent again, and counts then.
+        ledger.Rejected(request.Sender.Device?.Id ?? Ledger.Others, admitted.Rejected.Count - admitted.OverRate);
         return new IngestResult(admitted.Readings.Count - duplicates, duplicates, admitted.Rejected, admitted.Denial);
     }
 }

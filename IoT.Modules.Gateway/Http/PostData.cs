@@ -31,7 +31,7 @@ internal static class PostData
         [property: JsonPropertyName("rejected")] IReadOnlyList<RejectedReading> Rejected);
 
     private static async Task<IResult> HandleAsync(
-        HttpContext http, IMediator mediator, ReadingParser parser, DeviceDirectory directory, GatewayOptions options, CancellationToken stop)
+        HttpContext http, IMediator mediator, ReadingParser parser, DeviceDirectory directory, Ledger ledger, GatewayOptions options, CancellationToken stop)
     {
         if (http.User.Identity?.IsAuthenticated != true && http.Request.Headers.Authorization.Count > 0)
             return Results.Challenge(); // Wrong credentials are not the same as none.
@@ -42,12 +42,16 @@ internal static class PostData
             && (type.StartsWith("application/x-ndjson", StringComparison.OrdinalIgnoreCase) || type.StartsWith("application/ndjson", StringComparison.OrdinalIgnoreCase));
         var body = await RequestBody.ReadAsync(http.Request, start => LimitOf(start, isNdjson, options), Math.Max(options.MaxBatchBytes, options.MaxReadingBytes), stop);
         if (body.Failure is { } unreadable)
+        {
+            ledger.Rejected(sender.Device?.Id ?? Ledger.Others, 1);
             return unreadable.ToResult();
+        }
 
         var batch = isNdjson ? parser.ParseNdjson(body.Value.Memory) : parser.ParseJson(body.Value.Memory);
         if (batch.TooMany)
         {
             body.Value.Return();
+            ledger.Rejected(sender.Device?.Id ?? Ledger.Others, 1);
             return new Failure(FailureKind.TooLarge, $"Too many readings in one request; at most {(isNdjson ? ReadingParser.MaxLines : options.MaxBatchReadings)} are taken.").ToResult();
         }
 

@@ -23,7 +23,7 @@ internal static class RetryQuarantined
             .WithSummary("Brings an entry in again, after its cause is gone: 200 when it is on disk and no longer in the quarantine, 409 when it still can't be taken");
 
     private static async Task<IResult> HandleAsync(
-        IMediator mediator, ReadingParser parser, Admission admission, DeviceDirectory directory, Intake intake, long id, CancellationToken stop)
+        IMediator mediator, ReadingParser parser, Admission admission, DeviceDirectory directory, Intake intake, Ledger ledger, long id, CancellationToken stop)
     {
         var found = await mediator.Send(new GetQuarantined(id), stop);
         if (found.Failure is { } missing)
@@ -48,9 +48,11 @@ internal static class RetryQuarantined
             return new Failure(FailureKind.Busy, "The ingest log is full; try again later.").ToResult();
         await taken.Committed;
         var removed = await mediator.Send(new RemoveQuarantined(id, WasRetried: true), CancellationToken.None);
-        return removed.Failure is { } failure
-            ? failure.ToResult()
-            : Results.Json(new PostData.Answer(readings.Count - taken.Duplicates, taken.Duplicates, []), Json.Options);
+        if (removed.Failure is { } failure)
+            return failure.ToResult();
+        if (removed.Value.Ledger is { } counts)
+            ledger.Apply(counts);
+        return Results.Json(new PostData.Answer(readings.Count - taken.Duplicates, taken.Duplicates, []), Json.Options);
     }
 
     private static IResult Conflict(string reason) => new Failure(FailureKind.Conflict, $"It still can't be taken: {reason}").ToResult();

@@ -82,6 +82,9 @@ internal sealed class Admission(DeviceDirectory directory, SecurityOptions secur
         return result;
     }
 
+    /// <summary>Whether there is such a device.</summary>
+    public bool IsKnown(string deviceId) => directory.Find(deviceId) is not null;
+
     /// <summary>What was admitted could not be taken in after all: as if it had never come.</summary>
     public void Withdraw(Result admitted)
     {

@@ -14,7 +14,7 @@ namespace IoT.Modules.Gateway.Ingest;
 /// lane has stored is trimmed from the log. With PostgreSQL away it waits and goes on by itself.
 /// </summary>
 internal sealed partial class Drain(
-    IngestLogService service, DeviceDirectory directory, StorageReadiness readiness, GatewayOptions options, IMediator mediator,
+    IngestLogService service, DeviceDirectory directory, StorageReadiness readiness, GatewayOptions options, IMediator mediator, Ledger ledger,
     IngestMetrics metrics, IngestProgress progress, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<Drain> logger) : BackgroundService
 {
     private const int ReadBytes = 4 * 1024 * 1024;
@@ -50,7 +50,8 @@ internal sealed partial class Drain(
         {
             await readiness.Ready.WaitAsync(stoppingToken);
             var positions = await OpenLanesAsync(stoppingToken);
-            _lanes = [.. positions.Select(position => new Lane(position, options, mediator, metrics, progress, time, Report))];
+            await LoadLedgerAsync(positions, stoppingToken);
+            _lanes = [.. positions.Select(position => new Lane(position, options, mediator, ledger, metrics, progress, time, Report))];
             progress.Acknowledged = () => service.Log.DurableSequence;
             progress.Stored = () => Trouble is null ? _lanes.Min(l => l.Done) : null;
             var running = _lanes.Select(lane => lane.RunAsync(_abandon.Token)).ToList();
@@ -104,6 +105,41 @@ internal sealed partial class Drain(
         }
     }
 
+    /// <summary>What earlier runs left in the log is in flight; what came in since it was opened is counted already.</summary>
+    private async Task LoadLedgerAsync(IReadOnlyList<LanePosition> positions, CancellationToken cancellationToken)
+    {
+        IReadOnlyList<LedgerRow>? rows = null;
+        while (rows is null)
+        {
+            try
+            {
+                rows = await mediator.Send(new LoadLedger(), cancellationToken);
+            }
+            catch (System.Data.Common.DbException exception) when (exception.IsTransient)
+            {
+                LogAway(exception.Message);
+                await Task.Delay(TimeSpan.FromSeconds(1), time, cancellationToken);
+            }
+        }
+
+        var inFlight = new Dictionary<string, long>(StringComparer.Ordinal);
+        var next = positions.Min(p => p.Sequence) + 1;
+        while (next < service.FirstNewSequence)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            using var batch = service.Log.Read(next, options.WriteBatchReadings, ReadBytes);
+            for (var i = 0; i < batch.Count && batch[i].Sequence < service.FirstNewSequence; i++)
+            {
+                var payload = batch[i].Payload;
+                var deviceId = QuarantineRecord.Is(payload.Span) ? QuarantineRecord.Read(payload).DeviceId : ReadingRecord.DeviceIdOf(payload.Span);
+                if (batch[i].Sequence > positions[LaneOf(DeviceUuid.Of(deviceId), positions.Count)].Sequence)
+                    inFlight[deviceId] = inFlight.GetValueOrDefault(deviceId) + 1;
+            }
+            next = batch.NextSequence;
+        }
+        ledger.Load(rows, inFlight);
+    }
+
     /// <summary>Reads the log from where the lane furthest behind stands, as it grows, until the host stops.</summary>
     private async Task HandOutAsync(IReadOnlyList<LanePosition> starts, CancellationToken stoppingToken)
     {
@@ -128,14 +164,14 @@ internal sealed partial class Drain(
                 if (QuarantineRecord.Is(record.Payload.Span))
                 {
                     var entry = QuarantineRecord.Read(record.Payload);
-                    var lane = LaneOf(DeviceUuid.Of(entry.DeviceId));
+                    var lane = LaneOf(DeviceUuid.Of(entry.DeviceId), _lanes.Length);
                     if (record.Sequence > starts[lane].Sequence)
                         parts[lane].Quarantine.Add(entry);
                 }
                 else
                 {
                     var reading = ReadingRecord.Read(record.Payload, directory, DataTypeOf);
-                    var lane = LaneOf(reading.Device.Uuid);
+                    var lane = LaneOf(reading.Device.Uuid, _lanes.Length);
                     if (record.Sequence > starts[lane].Sequence)
                         parts[lane].Readings.Add(reading);
                 }
@@ -158,11 +194,11 @@ internal sealed partial class Drain(
         }
     }
 
-    private int LaneOf(Guid device)
+    private static int LaneOf(Guid device, int lanes)
     {
         Span<byte> bytes = stackalloc byte[16];
         device.TryWriteBytes(bytes);
-        return (int)(BinaryPrimitives.ReadUInt32LittleEndian(bytes) % (uint)_lanes.Length);
+        return (int)(BinaryPrimitives.ReadUInt32LittleEndian(bytes) % (uint)lanes);
     }
 
     private string DataTypeOf(ReadOnlySpan<byte> utf8)

@@ -23,6 +23,9 @@ internal sealed partial class IngestLogService(DataOptions data, GatewayOptions 
 
     public DurableLog Log => _log ?? throw new InvalidOperationException("The ingest log is not open.");
 
+    /// <summary>What was in the log when it was opened lies before this.</summary>
+    public long FirstNewSequence { get; private set; }
+
     /// <summary>Why the log can take nothing any more; null while it can.</summary>
     public string? Trouble { get; private set; }
 
@@ -40,6 +43,7 @@ internal sealed partial class IngestLogService(DataOptions data, GatewayOptions 
             };
             System.IO.Directory.CreateDirectory(Directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             _log = DurableLog.Open(Directory, log, time, loggers.CreateLogger<DurableLog>());
+            FirstNewSequence = _log.NextSequence;
         }
         catch (Exception exception) when (exception is IngestLogUnusableException or IOException or UnauthorizedAccessException)
         {

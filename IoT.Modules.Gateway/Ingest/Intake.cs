@@ -12,7 +12,7 @@ namespace IoT.Modules.Gateway.Ingest;
 internal readonly record struct Taken(Task Committed, int Duplicates);
 
 /// <summary>The way in for every protocol: admitted readings into the ingest log.</summary>
-internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, IngestMetrics metrics)
+internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, Ledger ledger, IngestMetrics metrics)
 {
     // A thread encodes one batch at a time, so each keeps one: nothing is allocated per reading.
     [ThreadStatic]
@@ -53,6 +53,7 @@ internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, In
     private Taken? TryAppendOnce(IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry> quarantine)
     {
         var fresh = new List<Reading>(readings.Count);
+        var known = new List<Reading>();
         var ids = 0;
         var waits = new HashSet<Task>();
         lock (cache.Gate)
@@ -68,10 +69,14 @@ internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, In
                         // A duplicate may not be acknowledged before its original.
                         if (!original.IsCompletedSuccessfully)
                             waits.Add(original);
+                        known.Add(reading);
                         continue;
                     }
                     if (!batch.Add((reading.Device.Uuid, id)))
+                    {
+                        known.Add(reading);
                         continue;
+                    }
                 }
                 fresh.Add(reading);
             }
@@ -87,9 +92,9 @@ internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, In
                 }
             }
         }
-        var duplicates = readings.Count - fresh.Count;
-        metrics.LookedUp(hits: duplicates, misses: ids - duplicates);
-        return new Taken(waits.Count switch { 0 => Task.CompletedTask, 1 => waits.First(), _ => Task.WhenAll(waits) }, duplicates);
+        ledger.Answered(known);
+        metrics.LookedUp(hits: known.Count, misses: ids - known.Count);
+        return new Taken(waits.Count switch { 0 => Task.CompletedTask, 1 => waits.First(), _ => Task.WhenAll(waits) }, known.Count);
     }
 
     private Task? Append(IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry> quarantine)
@@ -114,6 +119,6 @@ internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, In
             batch.Advance(size);
             batch.EndRecord();
         }
-        return log.TryAppend(batch, out var ticket) ? ticket.Committed : null;
+        return ledger.Append(log, batch, readings, quarantine, out var ticket) ? ticket.Committed : null;
     }
 }

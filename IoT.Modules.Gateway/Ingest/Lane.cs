@@ -10,7 +10,7 @@ namespace IoT.Modules.Gateway.Ingest;
 /// One of the writers that drain the ingest log: the devices whose hash falls to it, in order. Whatever waits when a write ends is the
 /// next batch; the readings and the lane's position are stored in one transaction, and a write that fails is tried again.
 /// </summary>
-internal sealed class Lane(LanePosition start, GatewayOptions options, IMediator mediator, IngestMetrics metrics, IngestProgress progress, TimeProvider time, Action<Lane, Exception?> report)
+internal sealed class Lane(LanePosition start, GatewayOptions options, IMediator mediator, Ledger ledger, IngestMetrics metrics, IngestProgress progress, TimeProvider time, Action<Lane, Exception?> report)
 {
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
 
@@ -84,6 +84,7 @@ internal sealed class Lane(LanePosition start, GatewayOptions options, IMediator
             try
             {
                 var result = await mediator.Send(new StoreReadings(readings, quarantine, Position, to), cancellationToken);
+                ledger.Committed(readings, quarantine, result.Ledger);
                 metrics.Stored(result, Stopwatch.GetElapsedTime(started));
                 Position = Position with { Sequence = to };
                 Trouble = null;

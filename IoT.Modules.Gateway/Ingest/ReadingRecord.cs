@@ -64,6 +64,8 @@ internal static class ReadingRecord
         return new Reading(DeviceOf(id, (bytes[1] & RegistersDevice) != 0, directory), timestamp, dataTypeOf(dataType), record[at..], messageId);
     }
 
+    public static string DeviceIdOf(ReadOnlySpan<byte> record) => Encoding.ASCII.GetString(record.Slice(11, record[10]));
+
     private static DeviceEntry DeviceOf(ReadOnlySpan<byte> idUtf8, bool registers, DeviceDirectory directory)
     {
         Span<char> id = stackalloc char[DeviceId.MaxLength];

@@ -15,7 +15,7 @@ namespace IoT.Modules.Gateway.Mqtt;
 /// ingest log and the next one is read; its acknowledgement is held back by the <see cref="MqttConnection"/>.
 /// </summary>
 internal sealed partial class MqttBroker(
-    MqttListener listener, MqttAccess access, Admission admission, ReadingParser parser, Intake intake, IngestMetrics metrics, TimeProvider time, ILogger<MqttBroker> logger)
+    MqttListener listener, MqttAccess access, Admission admission, ReadingParser parser, Intake intake, Ledger ledger, IngestMetrics metrics, TimeProvider time, ILogger<MqttBroker> logger)
     : IHostedService, INotificationHandler<DeviceAccessChanged>, INotificationHandler<ApiKeyRemoved>, IDisposable
 {
     // Then it is asked again: another connection of the device may have been quicker.
@@ -141,7 +141,7 @@ internal sealed partial class MqttBroker(
         }
         else
         {
-            metrics.Rejected("mqtt", admitted.Rejected.Count);
+            Rejected(connection, deviceId, admitted.Rejected.Count);
         }
         if (admitted.Readings.Count + quarantine.Count == 0)
             return Refuse(MqttPubAckReasonCode.PayloadFormatInvalid, Describe(admitted.Rejected));
@@ -195,12 +195,19 @@ internal sealed partial class MqttBroker(
     {
         if (!IsQuarantined(connection))
         {
-            metrics.Rejected("mqtt", 1);
+            Rejected(connection, deviceId, 1);
             return Refuse(code, reason);
         }
         var entry = EntryOf(connection, args.ApplicationMessage.Topic, deviceId, reason, PayloadOf(args.ApplicationMessage));
         var taken = await intake.AppendAsync([], [entry], args.CancellationToken);
         return (taken.Committed, new Acknowledgement(code, reason), false);
+    }
+
+    private void Rejected(MqttConnection connection, string topicDevice, int count)
+    {
+        metrics.Rejected("mqtt", count);
+        var sender = connection.Identity!.Sender;
+        ledger.Rejected(sender is { Kind: SenderKind.Admin } ? admission.IsKnown(topicDevice) ? topicDevice : Ledger.Others : sender?.Device?.Id ?? Ledger.Others, count);
     }
 
     /// <summary>3.1.1 has no codes to tell a sender what is wrong. Nothing is kept from strangers, nor from those who may only read.</summary>

@@ -46,8 +46,11 @@ public sealed record ListQuarantine(string? DeviceId, long? After, int Limit) : 
 public sealed record GetQuarantined(long Id) : IRequest<Outcome<QuarantinedBytes>>, ISeesAcknowledged;
 
 /// <summary>Takes an entry out. Fails as not found.</summary>
-/// <param name="WasRetried">It has been brought in again and is accounted for as that.</param>
-public sealed record RemoveQuarantined(long Id, bool WasRetried = false) : IRequest<Outcome<Done>>;
+/// <param name="WasRetried">It has been brought in again and is accounted for as that: no longer as quarantined.</param>
+public sealed record RemoveQuarantined(long Id, bool WasRetried = false) : IRequest<Outcome<Removed>>;
+
+/// <param name="Ledger">The device's counts, when they have changed.</param>
+public readonly record struct Removed(LedgerCounts? Ledger);
 
 /// <summary>Takes all entries out, or all of one device; answers how many.</summary>
 public sealed record ClearQuarantine(string? DeviceId) : IRequest<Outcome<int>>, ISeesAcknowledged;

@@ -30,7 +30,8 @@ public sealed record StoreReadings(IReadOnlyList<Reading> Readings, IReadOnlyLis
 /// <param name="Stored">Readings stored by this request.</param>
 /// <param name="Duplicates">Readings that were stored before, by their message ids.</param>
 /// <param name="Quarantined">Readings and entries that went to the quarantine.</param>
-public readonly record struct StoreResult(int Stored, int Duplicates, int Quarantined);
+/// <param name="Ledger">The counts of the devices concerned, as the transaction left them.</param>
+public readonly record struct StoreResult(int Stored, int Duplicates, int Quarantined, IReadOnlyList<LedgerCounts> Ledger);
 
 /// <summary>The positions of a log's lanes, by lane; made at 0 when the database does not know the log.</summary>
 /// <param name="Lanes">How many lanes the log is to have when the database does not know it.</param>

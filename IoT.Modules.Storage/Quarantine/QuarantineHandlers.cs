@@ -1,6 +1,7 @@
 using Dapper;
 using IoT.Modules.Storage.Contracts;
 using IoT.Modules.Storage.Database;
+using IoT.Modules.Storage.Readings;
 using MediatR;
 
 namespace IoT.Modules.Storage.Quarantine;
@@ -41,13 +42,19 @@ internal sealed class GetQuarantinedHandler(PostgresPools database) : IRequestHa
     }
 }
 
-internal sealed class RemoveQuarantinedHandler(PostgresPools database) : IRequestHandler<RemoveQuarantined, Outcome<Done>>
+internal sealed class RemoveQuarantinedHandler(PostgresPools database) : IRequestHandler<RemoveQuarantined, Outcome<Removed>>
 {
-    public async Task<Outcome<Done>> Handle(RemoveQuarantined request, CancellationToken cancellationToken)
+    public async Task<Outcome<Removed>> Handle(RemoveQuarantined request, CancellationToken cancellationToken)
     {
         await using var connection = await database.Write.OpenConnectionAsync(cancellationToken);
-        var removed = await connection.ExecuteAsync(new CommandDefinition("delete from quarantine where id = @Id", new { request.Id }, cancellationToken: cancellationToken));
-        return removed == 0 ? Failure.NotFound($"Quarantine entry {request.Id}") : default(Done);
+        await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        var deviceId = await connection.ExecuteScalarAsync<string?>(new CommandDefinition(
+            "delete from quarantine where id = @Id returning device_id", new { request.Id }, transaction, cancellationToken: cancellationToken));
+        if (deviceId is null)
+            return Failure.NotFound($"Quarantine entry {request.Id}");
+        var ledger = request.WasRetried ? await DeviceLedger.TakeBackAsync(connection, transaction, deviceId, cancellationToken) : null;
+        await transaction.CommitAsync(cancellationToken);
+        return new Removed(ledger);
     }
 }
 

@@ -30,7 +30,7 @@ internal sealed partial class StoreReadingsHandler(
     private const string InsertReadings = $"insert into device_data (device_id, timestamp, data_type, payload) {SelectReadings}";
 
     // All in one statement, hence one transaction and one round trip.
-    private const string MoveAndInsert = $"with moved as ({Move}) {InsertReadings} where exists (select 1 from moved)";
+    private const string MoveAndInsert = $"with moved as ({Move}), inserted as ({InsertReadings} where exists (select 1 from moved)) {DeviceLedger.Insert} where exists (select 1 from moved) {DeviceLedger.Upsert}";
 
     // A device that came without being created first gets its row with its first reading.
     private const string InsertDevices =
@@ -51,21 +51,23 @@ internal sealed partial class StoreReadingsHandler(
 
         await using var connection = await database.Write.OpenConnectionAsync(cancellationToken);
         List<Reading> quarantined = [];
-        Reading[]? taken;
+        (Reading[] Taken, IReadOnlyList<LedgerCounts> Ledger)? written;
         try
         {
-            taken = await StoreAsync(connection, request, readings, part, cancellationToken);
+            written = await StoreAsync(connection, request, readings, part, cancellationToken);
         }
         catch (PostgresException exception) when (readings.Length > 0 && IsAboutTheData(exception))
         {
             messageIds.Forget(); // It is about the data, or about the partition: the next try knows.
-            taken = await StoreOneByOneAsync(connection, request, readings, part, quarantined, cancellationToken);
+            written = await StoreOneByOneAsync(connection, request, readings, part, quarantined, cancellationToken);
         }
-        if (taken is null)
+        if (written is null)
         {
             await CheckStoredBeforeAsync(connection, request, cancellationToken);
-            taken = readings;
+            var devices = readings.Select(r => r.Device.Id).Concat(request.Quarantine.Select(entry => entry.DeviceId));
+            written = (readings, await DeviceLedger.ReadAsync(connection, devices, cancellationToken));
         }
+        var (taken, ledger) = written.Value;
 
         var now = time.GetUtcNow().UtcDateTime;
         foreach (var reading in readings)
@@ -79,34 +81,39 @@ internal sealed partial class StoreReadingsHandler(
         var kept = quarantined.Count + request.Quarantine.Count;
         if (kept > 0)
             await quarantine.TryKeepAsync(cancellationToken);
-        return new StoreResult(stored.Length, readings.Length - taken.Length, kept);
+        return new StoreResult(stored.Length, readings.Length - taken.Length, kept, ledger);
     }
 
     /// <summary>The readings but for duplicates; null when the lane did not stand where the request says.</summary>
-    private static async Task<Reading[]?> StoreAsync(
+    private static async Task<(Reading[] Taken, IReadOnlyList<LedgerCounts> Ledger)?> StoreAsync(
         NpgsqlConnection connection, StoreReadings request, Reading[] readings, int? part, CancellationToken cancellationToken)
     {
         var newDevices = NewDevices(readings);
         if (newDevices.Length == 0 && part is null && request.Quarantine.Count == 0 && readings.Length > 0)
-            return await connection.ExecuteAsync(new CommandDefinition(MoveAndInsert, ParametersOf(request, readings), cancellationToken: cancellationToken)) > 0 ? readings : null;
+        {
+            var parameters = TallyOf(request, readings, readings, []).AddTo(new DynamicParameters(ParametersOf(request, readings)));
+            var counts = (await connection.QueryAsync<LedgerCounts>(new CommandDefinition(MoveAndInsert, parameters, cancellationToken: cancellationToken))).AsList();
+            return counts.Count > 0 ? (readings, counts) : null;
+        }
 
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         if (!await MoveAsync(connection, transaction, request, cancellationToken))
             return null;
         await InsertDevicesAsync(connection, transaction, newDevices, cancellationToken);
-        readings = await TakeIdsAsync(connection, transaction, readings, part, cancellationToken);
-        if (readings.Length > 0)
-            await InsertReadingsAsync(connection, transaction, request, readings, cancellationToken);
+        var taken = await TakeIdsAsync(connection, transaction, readings, part, cancellationToken);
+        if (taken.Length > 0)
+            await InsertReadingsAsync(connection, transaction, request, taken, cancellationToken);
         await QuarantineKeeper.InsertAsync(connection, transaction, request.Quarantine, cancellationToken);
+        var ledger = await DeviceLedger.CountAsync(connection, transaction, TallyOf(request, readings, taken, []), cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        return readings;
+        return (taken, ledger);
     }
 
     /// <summary>
     /// Splits what PostgreSQL refuses, behind savepoints, until the refused reading stands alone and can be quarantined; still one
     /// transaction.
     /// </summary>
-    private async Task<Reading[]?> StoreOneByOneAsync(
+    private async Task<(Reading[] Taken, IReadOnlyList<LedgerCounts> Ledger)?> StoreOneByOneAsync(
         NpgsqlConnection connection, StoreReadings request, Reading[] readings, int? part, List<Reading> quarantined, CancellationToken cancellationToken)
     {
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
@@ -114,11 +121,31 @@ internal sealed partial class StoreReadingsHandler(
             return null;
         await InsertDevicesAsync(connection, transaction, NewDevices(readings), cancellationToken);
         // The id of a reading that turns out to be refused is taken too: sent again, it is still the one in the quarantine.
-        readings = await TakeIdsAsync(connection, transaction, readings, part, cancellationToken);
-        await SplitAsync(connection, transaction, request, readings, quarantined, cancellationToken);
+        var taken = await TakeIdsAsync(connection, transaction, readings, part, cancellationToken);
+        await SplitAsync(connection, transaction, request, taken, quarantined, cancellationToken);
         await QuarantineKeeper.InsertAsync(connection, transaction, request.Quarantine, cancellationToken);
+        var ledger = await DeviceLedger.CountAsync(connection, transaction, TallyOf(request, readings, taken, quarantined), cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        return readings;
+        return (taken, ledger);
+    }
+
+    private static DeviceLedger.Tally TallyOf(StoreReadings request, Reading[] readings, Reading[] taken, List<Reading> refused)
+    {
+        var tally = new DeviceLedger.Tally();
+        foreach (var reading in taken)
+            tally.Add(reading.Device.Id, stored: 1);
+        foreach (var reading in refused)
+            tally.Add(reading.Device.Id, stored: -1, quarantined: 1);
+        foreach (var entry in request.Quarantine)
+            tally.Add(entry.DeviceId, quarantined: 1);
+        if (taken.Length == readings.Length)
+            return tally;
+        // What is not among those taken was a duplicate.
+        foreach (var reading in readings)
+            tally.Add(reading.Device.Id, duplicate: 1);
+        foreach (var reading in taken)
+            tally.Add(reading.Device.Id, duplicate: -1);
+        return tally;
     }
 
     /// <summary>The readings without those whose ids are known; the others' ids are known from now on.</summary>

@@ -131,7 +131,7 @@ public sealed class IntakeTests : IAsyncDisposable
     private Intake IntakeOf(GatewayOptions options)
     {
         var metrics = new IngestMetrics(_services.GetRequiredService<IMeterFactory>());
-        return new Intake(() => _log, new MessageCache(options, metrics), metrics);
+        return new Intake(() => _log, new MessageCache(options, metrics), new Ledger(), metrics);
     }
 
     private Reading Reading(string device, string? messageId, int bytes = 2) =>
