@@ -45,7 +45,10 @@ internal static class RetryQuarantined
         // No id of a sender can begin like this: control characters are not allowed in them.
         var readings = admitted.Readings.Select((reading, index) => reading with { MessageId = reading.MessageId ?? FormattableString.Invariant($"\u0001quarantine:{id}:{index}") }).ToList();
         if (intake.TryAppend(readings) is not { } taken)
+        {
+            admission.Withdraw(admitted);
             return new Failure(FailureKind.Busy, "The ingest log is full; try again later.").ToResult();
+        }
         await taken.Committed;
         var removed = await mediator.Send(new RemoveQuarantined(id, WasRetried: true), CancellationToken.None);
         if (removed.Failure is { } failure)

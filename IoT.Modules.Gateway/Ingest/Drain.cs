@@ -52,7 +52,6 @@ internal sealed partial class Drain(
             var positions = await OpenLanesAsync(stoppingToken);
             await LoadLedgerAsync(positions, stoppingToken);
             _lanes = [.. positions.Select(position => new Lane(position, options, mediator, ledger, metrics, progress, time, Report))];
-            progress.Acknowledged = () => service.Log.DurableSequence;
             progress.Stored = () => Trouble is null ? _lanes.Min(l => l.Done) : null;
             var running = _lanes.Select(lane => lane.RunAsync(_abandon.Token)).ToList();
             await HandOutAsync(positions, stoppingToken);
