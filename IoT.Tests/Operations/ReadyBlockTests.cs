@@ -55,7 +55,7 @@ public sealed class ReadyBlockTests
         Assert.Equal("""{"accepted":1,"duplicates":0,"rejected":[]}""", curl.Output);
         var mosquitto = await ClientTool.RunAsync("bash", "-c", Assert.Single(platform.ReadyBlock, line => line.TrimStart().StartsWith("mosquitto_pub ", StringComparison.Ordinal)));
         Assert.True(mosquitto.ExitCode == 0, mosquitto.ToString());
-        Assert.Equal(expected, await platform.StoredAsync("sample"));
+        await Eventually.TrueAsync(async () => await platform.StoredAsync("sample") == expected, "what the lines sent, in the database");
     }
 
     /// <summary>As a browser does it: the form with its anti-forgery token, then the overview with the cookie.</summary>
