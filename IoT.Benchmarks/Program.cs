@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using IoT.Benchmarks.Ingest;
 using IoT.Benchmarks.Load;
 using IoT.Benchmarks.Runner;
+using IoT.Benchmarks.Storage;
 
 // Started by the benchmarks themselves, as processes of their own.
 if (args is [LoadProcess.Role, ..])
@@ -12,6 +13,7 @@ if (args is [ReferenceServer.Role, ..])
 var benchmarks = new Dictionary<string, Func<BenchOptions, List<Figure>, CancellationToken, Task>>
 {
     [IngestBenchmark.Name] = IngestBenchmark.RunAsync,
+    [StorageBenchmark.Name] = StorageBenchmark.RunAsync,
 };
 
 if (BenchOptions.Parse(args, benchmarks.Keys, out var options) is { } wrong)

@@ -25,6 +25,7 @@ try
     builder.Services.AddPipeline();
     builder.Services.AddSignIn();
     builder.Services.AddApiDescription();
+    builder.Services.AddAlarms();
     builder.AddPages();
     builder.Services.AddDemo(builder.Configuration);
     builder.Services.AddReadyMessage();

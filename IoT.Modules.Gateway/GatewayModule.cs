@@ -66,6 +66,7 @@ public static class GatewayModule
         var httpLimit = new ConnectionLimit("http", options.MaxHttpConnections, metrics, time);
         var mqttLimit = new ConnectionLimit("mqtt", options.MaxMqttConnections, metrics, time);
         kestrel.AddServerHeader = false;
+        kestrel.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(options.HttpKeepAliveSeconds);
         var address = listen.Address == "localhost" ? IPAddress.Loopback : IPAddress.Parse(listen.Address);
         if (listen.Http != 0)
             kestrel.Listen(address, listen.Http, http => http.Use(next => connection => httpLimit.HandleAsync(connection, next, RefusedConnection.AnswerAsync)));

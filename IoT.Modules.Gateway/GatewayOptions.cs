@@ -33,6 +33,11 @@ public sealed class GatewayOptions
     [Range(1, 16, ErrorMessage = "writers, 1 to 16")]
     public int DrainLanes { get; set; } = 2;
 
+    /// <summary>Seconds. Default 60, 1 to 86,400.</summary>
+    [Description("how often a writer that has stopped, because PostgreSQL refuses for a reason that does not pass by itself, looks whether that was mended, in seconds; a restart looks too")]
+    [Range(1, 86_400, ErrorMessage = "seconds, 1 to 86400")]
+    public int StoppedLaneProbeSeconds { get; set; } = 60;
+
     /// <summary>MiB. Default 4,096 (4 GiB), 256 to 1,048,576 (1 TiB).</summary>
     [Description("most disk that the ingest log takes, in MiB: how much is taken in while PostgreSQL is away; full, HTTP answers 503 and MQTT connections are read no further")]
     [Range(256, 1_048_576, ErrorMessage = "MiB, 256 to 1048576")]
@@ -67,6 +72,21 @@ public sealed class GatewayOptions
     [Description("most HTTP requests that bring readings in at once; four times as many may wait, more are answered 503")]
     [Range(1, 100_000, ErrorMessage = "requests, 1 to 100000")]
     public int MaxConcurrentRequests { get; set; } = 256;
+
+    /// <summary>Requests. Default 100, 1 to 1,000,000.</summary>
+    [Description("most requests with readings of `priority` `high` that pass a waiting one without in a row; then one of those is let in, so that none waits for ever")]
+    [Range(1, 1_000_000, ErrorMessage = "requests, 1 to 1000000")]
+    public int HighPriorityAhead { get; set; } = 100;
+
+    /// <summary>Seconds. Default 130, 1 to 3,600.</summary>
+    [Description("how long an HTTP connection without a request is kept open, in seconds")]
+    [Range(1, 3_600, ErrorMessage = "seconds, 1 to 3600")]
+    public int HttpKeepAliveSeconds { get; set; } = 130;
+
+    /// <summary>Bytes. Default 1,024, 0 (off) to 1 GiB.</summary>
+    [Description("HTTP answers over this size are compressed for clients that accept gzip, in bytes; 0 turns it off. Never the page's, never event streams")]
+    [Range(0, 1024 * 1024 * 1024, ErrorMessage = "bytes, 0 to 1073741824; 0 turns it off")]
+    public int CompressHttpAboveBytes { get; set; } = 1024;
 
     /// <summary>Bytes. Default 1 MiB, 1 KiB to 64 MiB.</summary>
     [Description("largest MQTT packet, in bytes")]

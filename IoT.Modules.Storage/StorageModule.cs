@@ -7,6 +7,8 @@ using IoT.Modules.Storage.Partitions;
 using IoT.Modules.Storage.People;
 using IoT.Modules.Storage.Quarantine;
 using IoT.Modules.Storage.Readings;
+using IoT.Modules.Storage.Retention;
+using IoT.Modules.Storage.Summaries;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -34,7 +36,11 @@ public static class StorageModule
         services.AddSingleton<CredentialMirror>();
         services.AddSingleton<PostgresPools>();
         services.AddSingleton<Migrator>();
-        services.AddSingleton<MonthlyPartitions>();
+        services.AddSingleton(provider => new ReadingWindow(TimeSpan.FromDays(provider.GetRequiredService<StorageOptions>().RetentionDays)));
+        services.AddSingleton<ReadingPartitions>();
+        services.AddSingleton<PartitionRemover>();
+        services.AddSingleton<RetentionKeeper>();
+        services.AddSummaries();
         services.AddSingleton<MessageIds>();
         services.AddSingleton<QuarantineKeeper>();
         services.AddSingleton<StorageReadiness>();
@@ -43,7 +49,7 @@ public static class StorageModule
         services.AddHostedService(provider => provider.GetRequiredService<CredentialMirror>());
         services.AddHostedService<PartitionMaintenance>();
         services.AddHostedService<LastSeenFlusher>();
-        services.AddHealthChecks().AddCheck<DatabaseHealth>("postgresql").AddCheck<MessageIdHealth>("message_ids");
+        services.AddHealthChecks().AddCheck<DatabaseHealth>("postgresql").AddCheck<MessageIdHealth>("message_ids").AddCheck<QuarantineHealth>("quarantine").AddCheck<RetentionHealth>("retention").AddCheck<SummaryHealth>("summaries");
         return services;
     }
 
@@ -54,6 +60,8 @@ public static class StorageModule
         api.MapReadings();
         api.MapPeople();
         api.MapQuarantine();
+        api.MapRetention();
+        api.MapSummaries();
         return api;
     }
 }

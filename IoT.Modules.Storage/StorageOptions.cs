@@ -1,5 +1,6 @@
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
+using IoT.Modules.Storage.Contracts;
 
 namespace IoT.Modules.Storage;
 
@@ -8,10 +9,43 @@ public sealed class StorageOptions
 {
     public const string Section = "Storage";
 
-    /// <summary>Months. Default 3, 1 to 24.</summary>
-    [Description("how many monthly partitions are made ahead of time")]
-    [Range(1, 24, ErrorMessage = "months, 1 to 24")]
+    /// <summary>Default month.</summary>
+    [Description("span of a partition of `device_data`, in UTC: `month`, `week` (from Monday) or `day`. A change holds for partitions made from then on; empty ones made ahead are replaced at the start")]
+    public PartitionSpan PartitionBy { get; set; } = PartitionSpan.Month;
+
+    /// <summary>Partitions. Default 3, 3 to 24.</summary>
+    [Description("how many partitions are made ahead of time")]
+    [Range(3, 24, ErrorMessage = "partitions, 3 to 24")]
     public int PartitionsAhead { get; set; } = 3;
+
+    /// <summary>Partitions. Default 100, 0 to 10,000.</summary>
+    [Description("most partitions that are there because readings came for times without one (late readings, wrong clocks); what would need one more goes to the quarantine")]
+    [Range(0, 10_000, ErrorMessage = "partitions, 0 to 10000")]
+    public int PartitionsOnDemand { get; set; } = 100;
+
+    /// <summary>Days. Default 1,826 (five years), 1 to 36,500.</summary>
+    [Description("how long readings are kept, in days: a partition goes when all of it is older. Older readings are not taken in")]
+    [Range(1, 36_500, ErrorMessage = "days, 1 to 36500")]
+    public int RetentionDays { get; set; } = 1_826;
+
+    /// <summary>MiB. Default 0, 0 to 2,147,483,647.</summary>
+    [Description("most disk that readings take, in MiB, indexes included: over it the oldest partitions are dropped, never the one being written; 0 is no limit")]
+    [Range(0, int.MaxValue, ErrorMessage = "MiB, 0 (no limit) to 2147483647")]
+    public int ReadingsMiB { get; set; }
+
+    /// <summary>Default true.</summary>
+    [Description("`false` keeps no summaries of readings from then on")]
+    public bool Summaries { get; set; } = true;
+
+    /// <summary>Days. Default 3,653 (ten years), 1 to 36,500.</summary>
+    [Description("how long hourly summaries, and daily ones with them, are kept, in days")]
+    [Range(1, 36_500, ErrorMessage = "days, 1 to 36500")]
+    public int SummaryDays { get; set; } = 3_653;
+
+    /// <summary>Days. Default 2,192 (six years), 1 to 36,500.</summary>
+    [Description("how long summaries of five minutes are kept, in days")]
+    [Range(1, 36_500, ErrorMessage = "days, 1 to 36500")]
+    public int FineSummaryDays { get; set; } = 2_192;
 
     /// <summary>Connections. Default 8, 2 to 1,000.</summary>
     [Description("connections in the write pool")]

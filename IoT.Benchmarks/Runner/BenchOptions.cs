@@ -13,6 +13,7 @@ internal sealed class BenchOptions
           --messages=N        readings of each throughput case
           --backlog=N         readings of the backlog that is drained
           --memory=N          readings of the memory case
+          --rows=N            readings in the large table of the storage cases
           --seconds=N         length of the timed cases
           --keep              keep the hosts' logs and data, and say where
         """;
@@ -34,6 +35,8 @@ internal sealed class BenchOptions
     public int? Backlog { get; private set; }
 
     public int? Memory { get; private set; }
+
+    public int? Rows { get; private set; }
 
     public int? Seconds { get; private set; }
 
@@ -76,6 +79,7 @@ internal sealed class BenchOptions
             case ("--messages", 2): Messages = number; return true;
             case ("--backlog", 2): Backlog = number; return true;
             case ("--memory", 2): Memory = number; return true;
+            case ("--rows", 2): Rows = number; return true;
             case ("--seconds", 2): Seconds = number; return true;
             default: return false;
         }

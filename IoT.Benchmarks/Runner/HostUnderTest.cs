@@ -88,6 +88,9 @@ internal sealed class HostUnderTest : IAsyncDisposable
 
     public int Postmaster => int.Parse(File.ReadLines(Path.Combine(ServerFolder, "cluster", "postmaster.pid")).First(), CultureInfo.InvariantCulture);
 
+    /// <summary>With the admin key.</summary>
+    public HttpClient Client => _client;
+
     /// <summary>The sum of a metric's series on /metrics; null when there is none.</summary>
     public async Task<double?> MetricAsync(string name, CancellationToken cancellationToken)
     {

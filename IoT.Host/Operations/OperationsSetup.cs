@@ -24,6 +24,7 @@ internal static class OperationsSetup
             exception is not null || http.Response.StatusCode >= 500 ? LogEventLevel.Warning
             : elapsed > SlowMilliseconds ? LogEventLevel.Information
             : LogEventLevel.Debug);
+        app.UseCompression();
         app.UseErrorAnswers();
         app.UseSecurityHeaders();
     }

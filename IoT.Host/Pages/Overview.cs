@@ -6,35 +6,6 @@ using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace IoT.Host.Pages;
 
-/// <summary>Room on the file system of the data directory, in bytes.</summary>
-internal sealed record DiskSpace(long Free, long Total)
-{
-    private const long LowBytes = 1024L * 1024 * 1024;
-    private const int LowPercent = 10;
-
-    public int FreePercent => Total == 0 ? 0 : (int)(Free * 100 / Total);
-
-    public bool IsLow => Free < LowBytes || FreePercent < LowPercent;
-
-    /// <summary>Null when it can't be told.</summary>
-    public static DiskSpace? Of(string directory)
-    {
-        try
-        {
-            var drive = new DriveInfo(Path.GetFullPath(directory));
-            return new DiskSpace(drive.AvailableFreeSpace, drive.TotalSize);
-        }
-        catch (IOException)
-        {
-            return null;
-        }
-        catch (UnauthorizedAccessException)
-        {
-            return null;
-        }
-    }
-}
-
 /// <summary>What the overview shows, of one moment.</summary>
 /// <param name="PerSecond">Readings stored per second, averaged over the last <see cref="OverviewSource.RateSeconds"/> whole seconds.</param>
 /// <param name="Online">Devices of <paramref name="Registered"/> that are online: <see cref="Presence.Window"/>.</param>

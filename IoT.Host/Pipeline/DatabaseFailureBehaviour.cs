@@ -15,7 +15,7 @@ internal sealed class DatabaseFailureBehaviour<TRequest, TResponse> : IPipelineB
         {
             return await next();
         }
-        catch (DbException exception) when (exception.IsTransient || exception.InnerException is TimeoutException)
+        catch (DbException exception) when (DatabaseFault.Passes(exception))
         {
             return TResponse.Fail(new Failure(FailureKind.Unavailable, "The database does not answer; try again in a moment."));
         }

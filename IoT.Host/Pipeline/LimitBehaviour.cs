@@ -1,4 +1,4 @@
-using System.Threading.RateLimiting;
+using System.Diagnostics.Metrics;
 using IoT.Modules.Gateway;
 using IoT.Modules.Storage;
 using IoT.Modules.Storage.Contracts;
@@ -6,27 +6,40 @@ using MediatR;
 
 namespace IoT.Host.Pipeline;
 
-/// <summary>A concurrency limiter for each gate, with a bounded queue, first come first served.</summary>
-internal sealed class RequestGates(GatewayOptions gateway, StorageOptions storage) : IDisposable
+/// <summary>The gates that limited requests pass.</summary>
+internal sealed class RequestGates
 {
-    private readonly ConcurrencyLimiter _ingest = Create(gateway.MaxConcurrentRequests, gateway.MaxConcurrentRequests * 4);
-    private readonly ConcurrencyLimiter _query = Create(storage.MaxConcurrentQueries, storage.MaxConcurrentQueries * 64);
+    private readonly PriorityGate _ingest;
+    private readonly PriorityGate _query;
+    private readonly Counter<long> _refused;
 
-    public ConcurrencyLimiter this[RequestGate gate] => gate switch
+    public RequestGates(GatewayOptions gateway, StorageOptions storage, IMeterFactory meters)
+    {
+        _ingest = new PriorityGate(gateway.MaxConcurrentRequests, gateway.MaxConcurrentRequests * 4, gateway.HighPriorityAhead);
+        _query = new PriorityGate(storage.MaxConcurrentQueries, storage.MaxConcurrentQueries * 64, gateway.HighPriorityAhead);
+        var meter = meters.Create(RequestTelemetry.Name);
+        meter.CreateObservableGauge("iot.requests.running", () => All.Select(gate => new Measurement<int>(gate.Gate.Running, NameOf(gate.Name))), "{request}", "Limited requests that run now, by gate");
+        meter.CreateObservableGauge(
+            "iot.requests.waiting",
+            () => All.SelectMany(gate => Enum.GetValues<RequestPriority>().Select(priority => new Measurement<int>(gate.Gate.Waiting(priority), NameOf(gate.Name), PriorityOf(priority)))),
+            "{request}", "Requests that wait at a gate now, by gate and priority");
+        _refused = meter.CreateCounter<long>("iot.requests.refused", "{request}", "Requests that found a gate's queue full, by gate and priority");
+    }
+
+    public PriorityGate this[RequestGate gate] => gate switch
     {
         RequestGate.Ingest => _ingest,
         RequestGate.Query => _query,
         _ => throw new ArgumentOutOfRangeException(nameof(gate), gate, null),
     };
 
-    public void Dispose()
-    {
-        _ingest.Dispose();
-        _query.Dispose();
-    }
+    public void Refused(RequestGate gate, RequestPriority priority) => _refused.Add(1, NameOf(gate), PriorityOf(priority));
 
-    private static ConcurrencyLimiter Create(int width, int queue) =>
-        new(new() { PermitLimit = width, QueueLimit = queue, QueueProcessingOrder = QueueProcessingOrder.OldestFirst });
+    private IEnumerable<(RequestGate Name, PriorityGate Gate)> All => Enum.GetValues<RequestGate>().Select(gate => (gate, this[gate]));
+
+    private static KeyValuePair<string, object?> NameOf(RequestGate gate) => new("gate", gate == RequestGate.Ingest ? "ingest" : "query");
+
+    private static KeyValuePair<string, object?> PriorityOf(RequestPriority priority) => new("priority", priority == RequestPriority.High ? "high" : "normal");
 }
 
 /// <summary>Lets only so many requests of a gate run at once; over the gate's queue, they fail as busy.</summary>
@@ -36,9 +49,19 @@ internal sealed class LimitBehaviour<TRequest, TResponse>(RequestGates gates) : 
 {
     public async Task<TResponse> Handle(TRequest request, CancellationToken cancellationToken, RequestHandlerDelegate<TResponse> next)
     {
-        using var lease = await gates[TRequest.Gate].AcquireAsync(1, cancellationToken);
-        return lease.IsAcquired
-            ? await next()
-            : TResponse.Fail(new Failure(FailureKind.Busy, "Too many requests at once; try again in a moment."));
+        var gate = gates[TRequest.Gate];
+        if (!await gate.EnterAsync(request.Priority, cancellationToken))
+        {
+            gates.Refused(TRequest.Gate, request.Priority);
+            return TResponse.Fail(new Failure(FailureKind.Busy, "Too many requests at once; try again in a moment."));
+        }
+        try
+        {
+            return await next();
+        }
+        finally
+        {
+            gate.Leave();
+        }
     }
 }

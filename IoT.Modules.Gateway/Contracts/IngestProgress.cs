@@ -5,7 +5,8 @@ public sealed class IngestProgress(GatewayOptions options, TimeProvider time)
 {
     private readonly TimeSpan _patience = TimeSpan.FromMilliseconds(options.QueryPatienceMs);
 
-    // Further behind than this, PostgreSQL is catching up from an outage, and waiting would be for nothing.
+    // Further behind than this, PostgreSQL is catching up from an outage, and waiting would be for nothing. Readings, not sequence numbers:
+    // a recovery passes over tens of thousands of those, and a start knows at first only where the log begins.
     private const long NearBehind = 50_000;
 
     private TaskCompletionSource _moved = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -16,6 +17,9 @@ public sealed class IngestProgress(GatewayOptions options, TimeProvider time)
     /// <summary>Sequence number up to which they are in PostgreSQL; null while they can't be stored.</summary>
     internal Func<long?> Stored { get; set; } = () => 0;
 
+    /// <summary>Acknowledged readings that are not in PostgreSQL, as far as they are counted.</summary>
+    internal Func<long> Behind { get; set; } = () => 0;
+
     /// <summary>Returns when everything acknowledged by now can be queried, or can't be soon.</summary>
     public async ValueTask CaughtUpAsync(CancellationToken cancellationToken)
     {
@@ -24,7 +28,7 @@ public sealed class IngestProgress(GatewayOptions options, TimeProvider time)
         while (true)
         {
             var moved = Volatile.Read(ref _moved).Task;
-            if (Stored() is not { } stored || stored >= target || target - stored > NearBehind)
+            if (Stored() is not { } stored || stored >= target || Behind() > NearBehind)
                 return;
             var left = _patience - time.GetElapsedTime(deadline);
             if (left <= TimeSpan.Zero)

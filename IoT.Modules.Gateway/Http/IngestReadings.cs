@@ -9,6 +9,8 @@ namespace IoT.Modules.Gateway.Http;
 internal sealed record IngestReadings(ParsedBatch Batch, Sender Sender) : IRequest<Outcome<IngestResult>>, ILimited
 {
     public static RequestGate Gate => RequestGate.Ingest;
+
+    public RequestPriority Priority => Batch.HasHighPriority ? RequestPriority.High : RequestPriority.Normal;
 }
 
 /// <param name="Accepted">Readings on disk, and so soon in PostgreSQL.</param>

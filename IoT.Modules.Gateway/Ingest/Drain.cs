@@ -25,8 +25,16 @@ internal sealed partial class Drain(
     private readonly TextCache _dataTypes = new();
     private Lane[] _lanes = [];
 
-    /// <summary>Why readings can't be stored now; null when they can.</summary>
-    public string? Trouble => _lanes.Select(l => l.Trouble).FirstOrDefault(t => t is not null);
+    // A write that failed a moment ago may be made good before a query that waits for it would have been answered without it.
+    private static readonly TimeSpan StuckAfter = TimeSpan.FromSeconds(1);
+
+    /// <summary>Why readings can't be stored now, of the lane whose fault is the worst; null when they can.</summary>
+    public LaneFault? Fault => _lanes.Select(l => l.Fault).OfType<LaneFault>().OrderByDescending(f => f.Lasts).ThenBy(f => f.Since).FirstOrDefault();
+
+    public int Lanes => _lanes.Length;
+
+    /// <summary>Lanes that write no more until somebody mends something.</summary>
+    public int StoppedLanes => _lanes.Count(l => l.Fault is { Lasts: true });
 
     /// <summary>Acknowledged readings that are not in PostgreSQL yet, about.</summary>
     public long Backlog => _lanes.Length == 0 ? 0 : Math.Max(0, service.Log.DurableSequence - _lanes.Min(l => l.Done));
@@ -34,7 +42,7 @@ internal sealed partial class Drain(
     public override async Task StopAsync(CancellationToken cancellationToken)
     {
         // Everything is durable already: what is not stored by now is stored by the next start.
-        _abandon.CancelAfter(Trouble is null ? LongestDrain : LongestWaitInTrouble);
+        _abandon.CancelAfter(Fault is null ? LongestDrain : LongestWaitInTrouble);
         await base.StopAsync(cancellationToken);
     }
 
@@ -52,7 +60,8 @@ internal sealed partial class Drain(
             var positions = await OpenLanesAsync(stoppingToken);
             await LoadLedgerAsync(positions, stoppingToken);
             _lanes = [.. positions.Select(position => new Lane(position, options, mediator, ledger, metrics, progress, time, Report))];
-            progress.Stored = () => Trouble is null ? _lanes.Min(l => l.Done) : null;
+            progress.Stored = () => IsStuck ? null : _lanes.Min(l => l.Done);
+            metrics.Observe(this);
             var running = _lanes.Select(lane => lane.RunAsync(_abandon.Token)).ToList();
             await HandOutAsync(positions, stoppingToken);
             foreach (var lane in _lanes)
@@ -96,7 +105,7 @@ internal sealed partial class Drain(
                     ? await mediator.Send(new ReplaceLanes(log.LogId, options.DrainLanes, least), cancellationToken)
                     : positions;
             }
-            catch (System.Data.Common.DbException exception) when (exception.IsTransient)
+            catch (System.Data.Common.DbException exception) when (DatabaseFault.Passes(exception))
             {
                 LogAway(exception.Message);
                 await Task.Delay(TimeSpan.FromSeconds(1), time, cancellationToken);
@@ -114,7 +123,7 @@ internal sealed partial class Drain(
             {
                 rows = await mediator.Send(new LoadLedger(), cancellationToken);
             }
-            catch (System.Data.Common.DbException exception) when (exception.IsTransient)
+            catch (System.Data.Common.DbException exception) when (DatabaseFault.Passes(exception))
             {
                 LogAway(exception.Message);
                 await Task.Delay(TimeSpan.FromSeconds(1), time, cancellationToken);
@@ -206,10 +215,18 @@ internal sealed partial class Drain(
         return _dataTypes.Get(text[..Encoding.UTF8.GetChars(utf8, text)]);
     }
 
-    private void Report(Lane lane, Exception? exception)
+    private bool IsStuck => Fault is { } fault && (fault.Lasts || time.GetUtcNow() - fault.Since > StuckAfter);
+
+    private void Report(Lane lane, LaneFault? fault, Exception? exception)
     {
         if (exception is null)
+        {
             Trim();
+            if (fault is not null)
+                LogMended(lane.Position.Lane, (long)(time.GetUtcNow() - fault.Since).TotalSeconds);
+        }
+        else if (fault!.Lasts)
+            LogStoppedWriting(exception, lane.Position.Lane, fault.Reason, options.StoppedLaneProbeSeconds);
         else
             LogTrouble(exception, lane.Position.Lane);
     }
@@ -218,6 +235,12 @@ internal sealed partial class Drain(
 
     [LoggerMessage(2000, LogLevel.Error, "Lane {Lane} can't store readings; they stay in the ingest log, and it tries on")]
     private partial void LogTrouble(Exception exception, int lane);
+
+    [LoggerMessage(2004, LogLevel.Critical, "Lane {Lane} has stopped writing: {Reason}. Trying again would not help; what is acknowledged stays in the ingest log. Mend the cause: every {Seconds} s, and at a restart, it looks whether that is done")]
+    private partial void LogStoppedWriting(Exception exception, int lane, string reason, int seconds);
+
+    [LoggerMessage(2005, LogLevel.Information, "Lane {Lane} stores readings again, after {Seconds} s")]
+    private partial void LogMended(int lane, long seconds);
 
     [LoggerMessage(2001, LogLevel.Information, "Stopped with about {Count} readings left in the ingest log for the next start")]
     private partial void LogStopped(long count);

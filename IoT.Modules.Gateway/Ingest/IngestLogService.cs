@@ -10,7 +10,7 @@ namespace IoT.Modules.Gateway.Ingest;
 /// Opens the ingest log before anything can come in, and closes it after the last has. A log that fails (a write or fdatasync error)
 /// ends the host: nothing that was not acknowledged is pretended to be safe.
 /// </summary>
-internal sealed partial class IngestLogService(DataOptions data, GatewayOptions options, IngestProgress progress, StorageReadiness readiness, IHostApplicationLifetime lifetime, TimeProvider time, ILoggerFactory loggers)
+internal sealed partial class IngestLogService(DataOptions data, GatewayOptions options, IngestProgress progress, Ledger ledger, StorageReadiness readiness, IHostApplicationLifetime lifetime, TimeProvider time, ILoggerFactory loggers)
     : IHostedService, IAsyncDisposable
 {
     private const long MiB = 1024 * 1024;
@@ -52,6 +52,7 @@ internal sealed partial class IngestLogService(DataOptions data, GatewayOptions 
         }
         // Until the drain knows where its lanes stand, everything in the log is taken to be on its way.
         progress.Acknowledged = () => _log.DurableSequence;
+        progress.Behind = () => ledger.InFlight;
         progress.Stored = () => readiness.Ready.IsCompleted ? _log.FirstSequence - 1 : null;
         _watching = WatchAsync(_log);
         return Task.CompletedTask;

@@ -35,7 +35,7 @@ internal sealed class IngestMetrics
         _throttled = Meter.CreateCounter<long>("iot.readings.throttled", "{reading}", "Readings over their device's rate, by protocol: rejected over HTTP, delayed over MQTT");
         _held = Meter.CreateUpDownCounter<long>("iot.mqtt.connections.held", "{connection}", "MQTT connections that are read no further just now because a device is over its rate");
         _refusedConnections = Meter.CreateCounter<long>("iot.connections.refused", "{connection}", "Connections over the limit, by protocol");
-        _storeFailures = Meter.CreateCounter<long>("iot.drain.failures", "{write}", "Writes to PostgreSQL that failed and were tried again");
+        _storeFailures = Meter.CreateCounter<long>("iot.drain.failures", "{write}", "Writes to PostgreSQL that failed, by kind: passing (tried again soon) or lasting (the lane has stopped)");
         _batchSize = Meter.CreateHistogram<int>("iot.drain.batch.size", "{reading}", "Readings in one write to PostgreSQL");
         _storeSeconds = Meter.CreateHistogram<double>("iot.drain.duration", "s", "Duration of one write to PostgreSQL");
     }
@@ -86,5 +86,11 @@ internal sealed class IngestMetrics
         _storeSeconds.Record(duration.TotalSeconds);
     }
 
-    public void StoreFailed() => _storeFailures.Add(1);
+    public void StoreFailed(bool lasts) => _storeFailures.Add(1, new KeyValuePair<string, object?>("kind", lasts ? "lasting" : "passing"));
+
+    public void Observe(Drain drain)
+    {
+        Meter.CreateObservableGauge("iot.drain.lanes.stopped", () => drain.StoppedLanes, "{lane}", "Lanes that write no more until somebody mends something");
+        Meter.CreateObservableGauge("iot.drain.backlog", () => drain.Backlog, "{reading}", "Acknowledged readings that are not in PostgreSQL yet, about");
+    }
 }

@@ -8,10 +8,12 @@ namespace IoT.Modules.Gateway.Ingest;
 
 /// <summary>
 /// One of the writers that drain the ingest log: the devices whose hash falls to it, in order. Whatever waits when a write ends is the
-/// next batch; the readings and the lane's position are stored in one transaction, and a write that fails is tried again.
+/// next batch; the readings and the lane's position are stored in one transaction. A write that fails for a reason that passes is tried
+/// again soon; one that fails for a reason that lasts stops the lane, which then only looks from time to time whether it was mended.
 /// </summary>
-internal sealed class Lane(LanePosition start, GatewayOptions options, IMediator mediator, Ledger ledger, IngestMetrics metrics, IngestProgress progress, TimeProvider time, Action<Lane, Exception?> report)
+internal sealed class Lane(LanePosition start, GatewayOptions options, IMediator mediator, Ledger ledger, IngestMetrics metrics, IngestProgress progress, TimeProvider time, Action<Lane, LaneFault?, Exception?> report)
 {
+    private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(5);
 
     // How often the position of a lane without readings is written, so that the log can be trimmed behind it.
@@ -29,7 +31,7 @@ internal sealed class Lane(LanePosition start, GatewayOptions options, IMediator
     public long Done => Volatile.Read(ref _done);
 
     /// <summary>Why the last write failed; null when it did not.</summary>
-    public string? Trouble { get; private set; }
+    public LaneFault? Fault { get; private set; }
 
     /// <param name="Readings">This lane's readings among the next records of the log; may be none.</param>
     /// <param name="Quarantine">This lane's entries for the quarantine among them.</param>
@@ -77,7 +79,7 @@ internal sealed class Lane(LanePosition start, GatewayOptions options, IMediator
 
     private async Task StoreAsync(Reading[] readings, QuarantineEntry[] quarantine, long to, CancellationToken cancellationToken)
     {
-        var delay = TimeSpan.FromMilliseconds(100);
+        var retry = FirstRetry;
         while (true)
         {
             var started = Stopwatch.GetTimestamp();
@@ -87,21 +89,29 @@ internal sealed class Lane(LanePosition start, GatewayOptions options, IMediator
                 ledger.Committed(readings, quarantine, result.Ledger);
                 metrics.Stored(result, Stopwatch.GetElapsedTime(started));
                 Position = Position with { Sequence = to };
-                Trouble = null;
-                report(this, null);
+                var ended = Fault;
+                Fault = null;
+                report(this, ended, null);
                 return;
             }
             catch (Exception exception) when (exception is not OperationCanceledException || !cancellationToken.IsCancellationRequested)
             {
                 // Acknowledged readings stay in the log, visibly, until the cause is gone.
-                var isNew = Trouble is null;
-                Trouble = exception.Message;
-                metrics.StoreFailed();
-                if (isNew)
-                    report(this, exception);
-                await Task.Delay(delay, time, cancellationToken);
-                delay = delay * 2 < LongestRetry ? delay * 2 : LongestRetry;
+                var lasts = !DatabaseFault.Passes(exception);
+                var before = Fault;
+                Fault = new LaneFault(exception.Message, lasts, before?.Since ?? time.GetUtcNow());
+                metrics.StoreFailed(lasts);
+                progress.Moved(); // Those who wait for it look again whether that is any use.
+                if (before?.Lasts != lasts)
+                    report(this, Fault, exception);
+                await Task.Delay(lasts ? TimeSpan.FromSeconds(options.StoppedLaneProbeSeconds) : retry, time, cancellationToken);
+                retry = lasts ? FirstRetry : retry * 2 < LongestRetry ? retry * 2 : LongestRetry;
             }
         }
     }
 }
+
+/// <summary>Why a lane does not store.</summary>
+/// <param name="Lasts">Somebody has to mend it: the lane has stopped writing. Otherwise it tries on.</param>
+/// <param name="Since">When its writes began to fail.</param>
+internal sealed record LaneFault(string Reason, bool Lasts, DateTimeOffset Since);

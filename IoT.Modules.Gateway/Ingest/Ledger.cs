@@ -26,6 +26,7 @@ internal sealed class Ledger
     private readonly Dictionary<string, Account> _accounts = new(StringComparer.Ordinal);
     private readonly HashSet<Account> _unflushed = [];
     private bool _isLoaded;
+    private long _inFlight;
 
     private sealed class Account(string deviceId)
     {
@@ -35,6 +36,9 @@ internal sealed class Ledger
 
         public LedgerLine Line => new(Counts.Stored, Counts.Duplicate + Answered, Rejected, Counts.Quarantined, InFlight);
     }
+
+    /// <summary>Readings and entries of all devices that are in flight; what earlier runs left in the log from <see cref="Load"/> on.</summary>
+    public long InFlight => Volatile.Read(ref _inFlight);
 
     /// <summary>Appends to the log and counts what was taken as in flight, in one.</summary>
     public bool Append(DurableLog log, RecordBatch batch, IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry> quarantine, out IngestTicket ticket)
@@ -49,6 +53,7 @@ internal sealed class Ledger
                 AccountOf(readings[i].Device.Id).InFlight++;
             foreach (var entry in quarantine)
                 AccountOf(entry.DeviceId).InFlight++;
+            Volatile.Write(ref _inFlight, _inFlight + readings.Count + quarantine.Count);
             return true;
         }
     }
@@ -62,6 +67,7 @@ internal sealed class Ledger
                 AccountOf(readings[i].Device.Id).InFlight--;
             foreach (var entry in quarantine)
                 AccountOf(entry.DeviceId).InFlight--;
+            Volatile.Write(ref _inFlight, _inFlight - readings.Count - quarantine.Count);
             foreach (var count in counts)
                 Take(count);
         }
@@ -119,6 +125,7 @@ internal sealed class Ledger
             }
             foreach (var (deviceId, count) in inFlight)
                 AccountOf(deviceId).InFlight += count;
+            Volatile.Write(ref _inFlight, _inFlight + inFlight.Values.Sum());
             _isLoaded = true;
         }
     }

@@ -53,6 +53,9 @@ internal sealed class ParsedBatch(ReadOnlyMemory<byte> body)
     /// <summary>Readings and rejected entries; garbage around the elements counts as one entry.</summary>
     public int Count => Readings.Count + (_rejected?.Count ?? 0);
 
+    /// <summary>Whether any of its readings is of high priority: then the request that brings them is.</summary>
+    public bool HasHighPriority => Readings.Exists(static reading => reading.Priority == ReadingPriority.High);
+
     internal ParsedBatch Reject(int index, string error, ReadOnlyMemory<byte>? bytes = null)
     {
         (_rejectedBytes ??= []).Add(bytes ?? body);

@@ -8,7 +8,7 @@ namespace IoT.Modules.Gateway.Ingest;
 /// for NDJSON, from the line's. Safe for many threads at once.
 /// </summary>
 /// <remarks>Payloads are slices of the body: keep or copy it before the buffer is used again.</remarks>
-internal sealed class ReadingParser(GatewayOptions options, DeviceDirectory devices, TimeProvider clock)
+internal sealed class ReadingParser(GatewayOptions options, DeviceDirectory devices, TimeProvider clock, ReadingWindow? window = null)
 {
     /// <summary>Most lines of an NDJSON body; blank ones don't count.</summary>
     public const int MaxLines = 100_000;
@@ -76,5 +76,5 @@ internal sealed class ReadingParser(GatewayOptions options, DeviceDirectory devi
     }
 
     private BodyWalk Walk(ReadOnlyMemory<byte> body, ParsedBatch batch, int limit) =>
-        new(_elements, TimestampRange.At(clock.GetUtcNow(), options), body, batch, limit);
+        new(_elements, TimestampRange.At(clock.GetUtcNow(), options, window?.OldestAt(clock.GetUtcNow())), body, batch, limit);
 }

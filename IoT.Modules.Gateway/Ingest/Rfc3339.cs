@@ -75,11 +75,17 @@ internal static class Rfc3339
 /// <summary>The times that are accepted just now, in UTC ticks, both ends included.</summary>
 internal readonly record struct TimestampRange(long Oldest, long Newest, int AgeDays, int AheadHours)
 {
-    public static TimestampRange At(DateTimeOffset now, GatewayOptions options) => new(
-        Math.Max(0, now.UtcTicks - options.MaxReadingAgeDays * TimeSpan.TicksPerDay),
-        Math.Min(DateTime.MaxValue.Ticks, now.UtcTicks + options.MaxReadingAheadHours * TimeSpan.TicksPerHour),
-        options.MaxReadingAgeDays,
-        options.MaxReadingAheadHours);
+    /// <param name="keptFrom">What is older is not kept; null: whatever its age.</param>
+    public static TimestampRange At(DateTimeOffset now, GatewayOptions options, DateTime? keptFrom = null)
+    {
+        var byAge = Math.Max(0, now.UtcTicks - options.MaxReadingAgeDays * TimeSpan.TicksPerDay);
+        var oldest = Math.Max(byAge, keptFrom?.Ticks ?? 0);
+        return new(
+            oldest,
+            Math.Min(DateTime.MaxValue.Ticks, now.UtcTicks + options.MaxReadingAheadHours * TimeSpan.TicksPerHour),
+            oldest == byAge ? options.MaxReadingAgeDays : (int)((now.UtcTicks - oldest) / TimeSpan.TicksPerDay),
+            options.MaxReadingAheadHours);
+    }
 
     public string? Fault(long ticks) => ticks >= Oldest && ticks <= Newest
         ? null

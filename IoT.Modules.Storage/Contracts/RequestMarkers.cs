@@ -20,10 +20,22 @@ public enum RequestGate
     Query,
 }
 
+/// <summary>Who goes first when requests wait at a gate.</summary>
+public enum RequestPriority
+{
+    /// <summary>First come, first served.</summary>
+    Normal,
+
+    /// <summary>Before those of normal priority that wait, and in order among themselves.</summary>
+    High,
+}
+
 /// <summary>A request of which only so many run at once; over the gate's queue it fails as <see cref="FailureKind.Busy"/>.</summary>
 public interface ILimited
 {
     static abstract RequestGate Gate { get; }
+
+    RequestPriority Priority => RequestPriority.Normal;
 }
 
 /// <summary>A request that is to see every reading that was acknowledged before it, and the devices that they registered.</summary>

@@ -1,5 +1,5 @@
 using Dapper;
-using IoT.Modules.Storage.PrivatePostgres;
+using IoT.Modules.Storage.Contracts;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
 namespace IoT.Modules.Storage.Database;
@@ -10,7 +10,7 @@ internal sealed class DatabaseHealth(PostgresPools database) : IHealthCheck
     public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
         if (!database.IsReady)
-            return HealthCheckResult.Unhealthy($"PostgreSQL at {database.Endpoint} is not ready");
+            return Away("is not ready");
         try
         {
             using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -21,7 +21,12 @@ internal sealed class DatabaseHealth(PostgresPools database) : IHealthCheck
         }
         catch (Exception exception) when (exception is System.Data.Common.DbException or OperationCanceledException)
         {
-            return HealthCheckResult.Unhealthy($"PostgreSQL at {database.Endpoint} does not answer", exception);
+            return Away("does not answer");
         }
     }
+
+    private HealthCheckResult Away(string how) => AlarmHealth.Of(
+        $"PostgreSQL at {database.Endpoint} {how}",
+        [new Alarm("postgresql_away", AlarmLevel.Critical, "queries and changes are refused, and readings wait in the ingest log", "Start PostgreSQL, or look at ConnectionStrings__Postgres. It goes on by itself.")],
+        isUseless: true);
 }

@@ -6,6 +6,7 @@ using IoT.Modules.Storage.Devices;
 using IoT.Modules.Storage.Partitions;
 using IoT.Modules.Storage.People;
 using IoT.Modules.Storage.PrivatePostgres;
+using IoT.Modules.Storage.Retention;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -18,7 +19,7 @@ namespace IoT.Modules.Storage.Database;
 /// </summary>
 internal sealed partial class StorageStartup(
     IConfiguration configuration, DataOptions data, StorageOptions options, PostgresPools database,
-    Migrator migrator, MonthlyPartitions partitions, DirectoryLoader directories, FirstAdmin firstAdmin,
+    Migrator migrator, ReadingPartitions partitions, PartitionRemover remover, DirectoryLoader directories, FirstAdmin firstAdmin,
     CredentialMirror mirror, StorageReadiness readiness,
     IHostApplicationLifetime lifetime, TimeProvider time, ILoggerFactory loggers) : IHostedService, IAsyncDisposable
 {
@@ -59,7 +60,7 @@ internal sealed partial class StorageStartup(
         {
             await PrepareAsync(cancellationToken);
         }
-        catch (DbException exception) when (IsAway(exception))
+        catch (DbException exception) when (DatabaseFault.Passes(exception))
         {
             LogAway(database.Endpoint, exception.Message);
             if (_privateServer is null)
@@ -90,13 +91,12 @@ internal sealed partial class StorageStartup(
         _stopping.Dispose();
     }
 
-    private static bool IsAway(DbException exception) => exception.IsTransient || exception.InnerException is TimeoutException;
-
     private async Task PrepareAsync(CancellationToken cancellationToken)
     {
         await database.KnockAsync(cancellationToken);
         await migrator.ApplyAsync(cancellationToken);
-        await partitions.EnsureAheadAsync(cancellationToken);
+        await remover.LoadFloorAsync(cancellationToken);
+        await partitions.PrepareAsync(cancellationToken);
         await directories.LoadAsync(cancellationToken);
         await firstAdmin.EnsureAsync(cancellationToken);
         await mirror.KeepAsync();
@@ -139,7 +139,7 @@ internal sealed partial class StorageStartup(
             {
                 return;
             }
-            catch (DbException exception) when (IsAway(exception))
+            catch (DbException exception) when (DatabaseFault.Passes(exception))
             {
                 LogAway(database.Endpoint, exception.Message);
                 delay = delay * 2 < LongestRetry ? delay * 2 : LongestRetry;

@@ -18,9 +18,32 @@ internal sealed partial class QuarantineKeeper(PostgresPools database, StorageOp
 
     private const string Trim =
         """
-        delete from quarantine
-        where received_at < @Oldest or id <= (select id from quarantine order by id desc offset @Most limit 1)
+        with gone as (
+            delete from quarantine
+            where received_at < @Oldest or id <= (select id from quarantine order by id desc offset @Most limit 1)
+            returning received_at < @Oldest as was_old
+        )
+        select count(*)::int as dropped, (count(*) filter (where not was_old))::int as for_room from gone
         """;
+
+    /// <summary>What is news, for alarms.</summary>
+    public static readonly TimeSpan Lately = TimeSpan.FromMinutes(15);
+
+    private readonly Lock _lock = new();
+    private readonly List<(DateTimeOffset Minute, int Came, int Dropped)> _changes = [];
+
+    /// <summary>How many entries came, and how many were dropped for want of room, in the last while.</summary>
+    public (int Came, int Dropped) LatelyChanged
+    {
+        get
+        {
+            lock (_lock)
+            {
+                Forget();
+                return (_changes.Sum(change => change.Came), _changes.Sum(change => change.Dropped));
+            }
+        }
+    }
 
     public static async Task InsertAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, IReadOnlyList<QuarantineEntry> entries, CancellationToken cancellationToken)
     {
@@ -43,18 +66,21 @@ internal sealed partial class QuarantineKeeper(PostgresPools database, StorageOp
     public async Task KeepAsync(CancellationToken cancellationToken)
     {
         await using var connection = await database.Write.OpenConnectionAsync(cancellationToken);
-        var dropped = await connection.ExecuteAsync(new CommandDefinition(Trim, new
+        var (dropped, forRoom) = await connection.QuerySingleAsync<(int, int)>(new CommandDefinition(Trim, new
         {
             Oldest = new TypedParameter<object>(time.GetUtcNow().UtcDateTime.AddDays(-options.QuarantineDays), NpgsqlDbType.TimestampTz),
             Most = options.QuarantineEntries,
         }, cancellationToken: cancellationToken));
         if (dropped > 0)
             LogDropped(dropped);
+        if (forRoom > 0)
+            Note(0, forRoom);
     }
 
     /// <summary>The same right after entries came in; what fails is done by the next.</summary>
-    public async Task TryKeepAsync(CancellationToken cancellationToken)
+    public async Task TryKeepAsync(int came, CancellationToken cancellationToken)
     {
+        Note(came, 0);
         try
         {
             await KeepAsync(cancellationToken);
@@ -64,6 +90,23 @@ internal sealed partial class QuarantineKeeper(PostgresPools database, StorageOp
             LogFailed(exception);
         }
     }
+
+    // By the minute, so that a flood of entries takes no memory.
+    private void Note(int came, int dropped)
+    {
+        lock (_lock)
+        {
+            Forget();
+            var now = time.GetUtcNow();
+            var minute = now.AddTicks(-(now.Ticks % TimeSpan.TicksPerMinute));
+            if (_changes.Count > 0 && _changes[^1].Minute == minute)
+                _changes[^1] = (minute, _changes[^1].Came + came, _changes[^1].Dropped + dropped);
+            else
+                _changes.Add((minute, came, dropped));
+        }
+    }
+
+    private void Forget() => _changes.RemoveAll(change => time.GetUtcNow() - change.Minute > Lately);
 
     [LoggerMessage(1160, LogLevel.Warning, "The quarantine is over its bounds: its {Count} oldest entries are dropped")]
     private partial void LogDropped(int count);

@@ -175,8 +175,10 @@ internal sealed class MessageIdHealth(MessageIds ids) : IHealthCheck
         var kept = ids.Kept;
         var size = FormattableString.Invariant($"{kept.Bytes / MiB} of {kept.Budget / MiB} MiB");
         return Task.FromResult(kept.ShrunkTo is { } reach
-            ? HealthCheckResult.Degraded(FormattableString.Invariant(
-                $"{size}: ids are known for the last {reach.TotalHours:0.0} h only, not for {kept.Window.TotalHours:0}; a reading sent again later than that is stored again. Storage__MessageIdsMiB is too small for this many"))
-            : HealthCheckResult.Healthy(FormattableString.Invariant($"{size}, known for {kept.Window.TotalHours:0} h")));
+            ? AlarmHealth.Of(size, [new Alarm(
+                "message_ids_shrunk", AlarmLevel.Warning,
+                FormattableString.Invariant($"ids are known for the last {reach.TotalHours:0.0} h only, not for {kept.Window.TotalHours:0}; a reading sent again later than that is stored again. Storage__MessageIdsMiB is too small for this many"),
+                "Raise Storage__MessageIdsMiB, or lower Storage__MessageIdHours.")])
+            : AlarmHealth.Of(FormattableString.Invariant($"{size}, known for {kept.Window.TotalHours:0} h"), []));
     }
 }

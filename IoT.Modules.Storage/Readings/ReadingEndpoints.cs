@@ -125,7 +125,7 @@ internal static class ReadingEndpoints
         return offered[0];
     }
 
-    private static DateTime? Time(string field, string? value, Dictionary<string, string[]> errors)
+    internal static DateTime? Time(string field, string? value, Dictionary<string, string[]> errors)
     {
         if (value is null)
             return null;

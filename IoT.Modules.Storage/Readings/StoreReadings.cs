@@ -5,6 +5,7 @@ using IoT.Modules.Storage.Contracts;
 using IoT.Modules.Storage.Database;
 using IoT.Modules.Storage.Partitions;
 using IoT.Modules.Storage.Quarantine;
+using IoT.Modules.Storage.Summaries;
 using MediatR;
 using Microsoft.Extensions.Logging;
 using Npgsql;
@@ -13,13 +14,13 @@ using NpgsqlTypes;
 namespace IoT.Modules.Storage.Readings;
 
 internal sealed partial class StoreReadingsHandler(
-    PostgresPools database, MonthlyPartitions partitions, MessageIds messageIds, QuarantineKeeper quarantine, IMediator mediator, TimeProvider time, ILogger<StoreReadingsHandler> logger)
+    PostgresPools database, ReadingPartitions partitions, PendingSummaries summaries, MessageIds messageIds, QuarantineKeeper quarantine, IMediator mediator, TimeProvider time, ILogger<StoreReadingsHandler> logger)
     : IRequestHandler<StoreReadings, StoreResult>
 {
     // The position moves only from where the lane stood: of two writers, or of a write that is tried again after a commit whose
     // answer was lost, one moves nothing and stores nothing.
     private const string Move =
-        "update ingest_checkpoint set position = @To where log_id = @LogId and lane = @Lane and position = @Sequence returning 1";
+        "update ingest_checkpoint set position = @To, left_out = null where log_id = @LogId and lane = @Lane and position = @Sequence returning 1";
 
     private const string SelectReadings =
         """
@@ -30,7 +31,7 @@ internal sealed partial class StoreReadingsHandler(
     private const string InsertReadings = $"insert into device_data (device_id, timestamp, data_type, payload) {SelectReadings}";
 
     // All in one statement, hence one transaction and one round trip.
-    private const string MoveAndInsert = $"with moved as ({Move}), inserted as ({InsertReadings} where exists (select 1 from moved)) {DeviceLedger.Insert} where exists (select 1 from moved) {DeviceLedger.Upsert}";
+    private const string MoveAndInsert = $"with moved as ({Move}), inserted as ({InsertReadings} where exists (select 1 from moved)), summarised as ({PendingSummaries.Insert} where exists (select 1 from moved)) {DeviceLedger.Insert} where exists (select 1 from moved) {DeviceLedger.Upsert}";
 
     // A device that came without being created first gets its row with its first reading.
     private const string InsertDevices =
@@ -42,9 +43,8 @@ internal sealed partial class StoreReadingsHandler(
 
     public async Task<StoreResult> Handle(StoreReadings request, CancellationToken cancellationToken)
     {
+        request = await partitions.PlaceAsync(request, cancellationToken);
         var readings = request.Readings as Reading[] ?? [.. request.Readings];
-        foreach (var month in readings.Select(r => MonthlyPartitions.MonthOf(r.Timestamp)).Distinct())
-            await partitions.EnsureAsync(month, cancellationToken);
 
         var identified = readings.Count(r => r.MessageId is not null);
         int? part = identified == 0 ? null : await messageIds.CurrentPartAsync(identified, cancellationToken);
@@ -56,6 +56,11 @@ internal sealed partial class StoreReadingsHandler(
         {
             written = await StoreAsync(connection, request, readings, part, cancellationToken);
         }
+        catch (PostgresException exception) when (ReadingPartitions.IsMissing(exception))
+        {
+            partitions.Partitions.Forget(); // The next try makes it, or knows why not.
+            throw;
+        }
         catch (PostgresException exception) when (readings.Length > 0 && IsAboutTheData(exception))
         {
             messageIds.Forget(); // It is about the data, or about the partition: the next try knows.
@@ -63,9 +68,11 @@ internal sealed partial class StoreReadingsHandler(
         }
         if (written is null)
         {
-            await CheckStoredBeforeAsync(connection, request, cancellationToken);
+            var leftOut = await ReadLeftOutAsync(connection, request, cancellationToken);
+            quarantined.AddRange(leftOut.Where(place => place < 0).Select(place => readings[-1 - place]));
+            var duplicates = leftOut.Where(place => place >= 0).ToHashSet();
             var devices = readings.Select(r => r.Device.Id).Concat(request.Quarantine.Select(entry => entry.DeviceId));
-            written = (readings, await DeviceLedger.ReadAsync(connection, devices, cancellationToken));
+            written = ([.. readings.Where((_, place) => !duplicates.Contains(place))], await DeviceLedger.ReadAsync(connection, devices, cancellationToken));
         }
         var (taken, ledger) = written.Value;
 
@@ -77,21 +84,21 @@ internal sealed partial class StoreReadingsHandler(
         }
         var stored = quarantined.Count == 0 ? taken : [.. taken.Where(r => !quarantined.Contains(r))];
         if (stored.Length > 0)
-            await mediator.Publish(new ReadingsStored(stored), cancellationToken);
+            await PublishAsync(stored, cancellationToken);
         var kept = quarantined.Count + request.Quarantine.Count;
         if (kept > 0)
-            await quarantine.TryKeepAsync(cancellationToken);
+            await quarantine.TryKeepAsync(kept, cancellationToken);
         return new StoreResult(stored.Length, readings.Length - taken.Length, kept, ledger);
     }
 
     /// <summary>The readings but for duplicates; null when the lane did not stand where the request says.</summary>
-    private static async Task<(Reading[] Taken, IReadOnlyList<LedgerCounts> Ledger)?> StoreAsync(
+    private async Task<(Reading[] Taken, IReadOnlyList<LedgerCounts> Ledger)?> StoreAsync(
         NpgsqlConnection connection, StoreReadings request, Reading[] readings, int? part, CancellationToken cancellationToken)
     {
         var newDevices = NewDevices(readings);
         if (newDevices.Length == 0 && part is null && request.Quarantine.Count == 0 && readings.Length > 0)
         {
-            var parameters = TallyOf(request, readings, readings, []).AddTo(new DynamicParameters(ParametersOf(request, readings)));
+            var parameters = summaries.AddTo(TallyOf(request, readings, readings, []).AddTo(new DynamicParameters(ParametersOf(request, readings))), readings);
             var counts = (await connection.QueryAsync<LedgerCounts>(new CommandDefinition(MoveAndInsert, parameters, cancellationToken: cancellationToken))).AsList();
             return counts.Count > 0 ? (readings, counts) : null;
         }
@@ -103,7 +110,9 @@ internal sealed partial class StoreReadingsHandler(
         var taken = await TakeIdsAsync(connection, transaction, readings, part, cancellationToken);
         if (taken.Length > 0)
             await InsertReadingsAsync(connection, transaction, request, taken, cancellationToken);
+        await summaries.InsertAsync(connection, transaction, taken, cancellationToken);
         await QuarantineKeeper.InsertAsync(connection, transaction, request.Quarantine, cancellationToken);
+        await LeaveOutAsync(connection, transaction, request, readings, taken, [], cancellationToken);
         var ledger = await DeviceLedger.CountAsync(connection, transaction, TallyOf(request, readings, taken, []), cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         return (taken, ledger);
@@ -123,7 +132,9 @@ internal sealed partial class StoreReadingsHandler(
         // The id of a reading that turns out to be refused is taken too: sent again, it is still the one in the quarantine.
         var taken = await TakeIdsAsync(connection, transaction, readings, part, cancellationToken);
         await SplitAsync(connection, transaction, request, taken, quarantined, cancellationToken);
+        await summaries.InsertAsync(connection, transaction, [.. taken.Where(r => !quarantined.Contains(r))], cancellationToken);
         await QuarantineKeeper.InsertAsync(connection, transaction, request.Quarantine, cancellationToken);
+        await LeaveOutAsync(connection, transaction, request, readings, taken, quarantined, cancellationToken);
         var ledger = await DeviceLedger.CountAsync(connection, transaction, TallyOf(request, readings, taken, quarantined), cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         return (taken, ledger);
@@ -223,7 +234,7 @@ internal sealed partial class StoreReadingsHandler(
     };
 
     /// <summary>As its sender might have written it, but without its message id, which is taken: so it can be retried.</summary>
-    private static ReadOnlyMemory<byte> JsonOf(Reading reading)
+    internal static ReadOnlyMemory<byte> JsonOf(Reading reading)
     {
         var json = new ArrayBufferWriter<byte>();
         using (var writer = new Utf8JsonWriter(json))
@@ -242,19 +253,62 @@ internal sealed partial class StoreReadingsHandler(
     private static DeviceEntry[] NewDevices(Reading[] readings) =>
         [.. readings.Select(r => r.Device).Where(d => !d.IsRegistered).Distinct()];
 
-    /// <summary>A commit whose answer was lost has stored all of it already; anything else is not ours to mend.</summary>
-    private static async Task CheckStoredBeforeAsync(NpgsqlConnection connection, StoreReadings request, CancellationToken cancellationToken)
+    /// <summary>With the position: which of the batch were not stored.</summary>
+    private static async Task LeaveOutAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, StoreReadings request, Reading[] readings, Reading[] taken, List<Reading> refused, CancellationToken cancellationToken)
     {
-        var position = await connection.ExecuteScalarAsync<long?>(new CommandDefinition(
-            "select position from ingest_checkpoint where log_id = @LogId and lane = @Lane", new { request.From.LogId, request.From.Lane }, cancellationToken: cancellationToken));
+        if (taken.Length == readings.Length && refused.Count == 0)
+            return;
+        // Both are in the order of the batch. Of two that are the same in everything it does not matter which.
+        List<int> places = [];
+        for (int place = 0, took = 0, refusedAt = 0; place < readings.Length; place++)
+        {
+            if (took == taken.Length || readings[place] != taken[took])
+            {
+                places.Add(place);
+                continue;
+            }
+            took++;
+            if (refusedAt == refused.Count || readings[place] != refused[refusedAt])
+                continue;
+            refusedAt++;
+            places.Add(-1 - place);
+        }
+        await connection.ExecuteAsync(new CommandDefinition(
+            "update ingest_checkpoint set left_out = @Places where log_id = @LogId and lane = @Lane",
+            new { Places = new ArrayParameter<int>([.. places], NpgsqlDbType.Integer), request.From.LogId, request.From.Lane }, transaction, cancellationToken: cancellationToken));
+    }
+
+    /// <summary>A commit whose answer was lost has stored all of it already, but for these; anything else is not ours to mend.</summary>
+    private static async Task<int[]> ReadLeftOutAsync(NpgsqlConnection connection, StoreReadings request, CancellationToken cancellationToken)
+    {
+        var (position, leftOut) = await connection.QuerySingleOrDefaultAsync<(long?, int[]?)>(new CommandDefinition(
+            "select position, left_out from ingest_checkpoint where log_id = @LogId and lane = @Lane", new { request.From.LogId, request.From.Lane }, cancellationToken: cancellationToken));
         if (position != request.To)
             throw new InvalidOperationException(
                 $"Lane {request.From.Lane} of ingest log {request.From.LogId} stands at {position?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "nothing"} in the database, not at {request.From.Sequence}: another host drains this log, or the database was restored from a backup while this host ran.");
+        return leftOut ?? [];
+    }
+
+    /// <summary>They are stored, whatever becomes of the news: a fault there must not look like one of the write.</summary>
+    private async Task PublishAsync(Reading[] stored, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await mediator.Publish(new ReadingsStored(stored), cancellationToken);
+        }
+        catch (Exception exception) when (exception is not OperationCanceledException)
+        {
+            LogNotFollowed(exception, stored.Length);
+        }
     }
 
     /// <summary>Classes 22 (data exception), 23 (constraint) and 54 (a limit): the same data would be refused again.</summary>
     private static bool IsAboutTheData(PostgresException exception) =>
         exception.SqlState.Length == 5 && exception.SqlState[..2] is "22" or "23" or "54";
+
+    [LoggerMessage(1141, LogLevel.Error, "{Count} readings are stored, but what follows from that failed; it is not tried again")]
+    private partial void LogNotFollowed(Exception exception, int count);
 
     [LoggerMessage(1140, LogLevel.Error, "A reading of {DeviceId} was acknowledged and can't be stored; it is in the quarantine: {Reason}")]
     private partial void LogQuarantined(string deviceId, string reason);

@@ -66,6 +66,38 @@ public sealed class LogDamageTests
         Assert.Equal([hit.Name], verdict.Lost);
     }
 
+    [Fact]
+    public async Task A_query_right_after_a_start_sees_what_was_acknowledged_though_recovery_has_passed_over_many_numbers()
+    {
+        await using var postgres = await GivenPostgres.MakeAsync();
+        await postgres.StartAsync();
+        await using var platform = new Platform(("ConnectionStrings__Postgres", postgres.ConnectionString));
+        await platform.StartAsync();
+        var numbers = new Numbers(await platform.NewDeviceAsync());
+        await SendAsync(platform, numbers, 5);
+        await platform.DrainedAsync();
+        await platform.KillAsync();
+        // What a large group leaves behind when it is cut off: it can have held 60,000 records.
+        var segment = LogSegment.LastOf(platform.DataDirectory);
+        segment.Overwrite(segment.End + 60_000 * 24, [1]);
+
+        // Writers find the table locked, as they may find PostgreSQL busy after a start.
+        await using var other = new Npgsql.NpgsqlConnection(postgres.ConnectionString);
+        await other.OpenAsync(TestContext.Current.CancellationToken);
+        await platform.StartAsync();
+        await using (var transaction = await other.BeginTransactionAsync(TestContext.Current.CancellationToken))
+        {
+            await using (var locking = new Npgsql.NpgsqlCommand("lock table device_data in share mode", other, transaction))
+                await locking.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+            await SendAsync(platform, numbers, 1);
+            var query = platform.Client.ReadAsync($"/api/v1/devices/{numbers.Device.Id}/data");
+            await Eventually.TrueAsync(
+                async () => await Support.Database.ScalarAsync<long>(postgres.ConnectionString, "select count(*) from pg_locks where not granted") > 0, "a writer that waits");
+            await transaction.CommitAsync(TestContext.Current.CancellationToken);
+            Assert.Equal(6, (await query).Items.Count);
+        }
+    }
+
     /// <summary>PostgreSQL and host are down, and the log holds thousands of acknowledged readings that are nowhere else.</summary>
     private static async Task<Load> KilledWithAFullLogAsync(GivenPostgres postgres, Platform platform)
     {

@@ -44,4 +44,39 @@ public sealed class LostAnswerTests
         Assert.Empty(load.Faults);
         Assert.Equal(0, await Database.ScalarAsync<long>(postgres.ConnectionString, "select count(*) from quarantine"));
     }
+
+    [Fact]
+    public async Task What_is_counted_as_stored_after_a_lost_answer_is_what_was_stored()
+    {
+        var seed = CrashForm.Seed();
+        await using var postgres = await GivenPostgres.MakeAsync();
+        await postgres.StartAsync();
+        await using var proxy = new CuttingProxy(new NpgsqlConnectionStringBuilder(postgres.ConnectionString).Port, seed);
+        // Duplicates are not found in memory, but in the database.
+        await using var platform = new Platform(
+            ("ConnectionStrings__Postgres", new NpgsqlConnectionStringBuilder(postgres.ConnectionString) { Port = proxy.Port }.ConnectionString), ("Gateway__MessageCacheSize", "1"));
+        await platform.StartAsync();
+        var device = await platform.NewDeviceAsync();
+        var client = platform.As(device.Token);
+        proxy.IsCutting = true;
+        var sent = 0;
+        for (var round = 0; round < 40 || proxy.Cuts < 5; round++)
+        {
+            // One that is new, one that came before, and another new one that puts them out of the memory.
+            var body = $$$"""
+                [{"message_id":"r{{{round}}}","data_type":"t","payload":{"n":{{{round}}}}},
+                 {"message_id":"r{{{Math.Max(0, round - 1)}}}","data_type":"t","payload":{"n":-1}},
+                 {"message_id":"filler{{{round}}}","data_type":"t","payload":{"n":-2}}]
+                """;
+            Assert.Equal(200, (await client.PostReadingAsync(body)).Status);
+            sent += 3;
+            await platform.DrainedAsync();
+        }
+        proxy.IsCutting = false;
+        await platform.DrainedAsync();
+
+        var rows = await Database.ScalarAsync<long>(postgres.ConnectionString, "select count(*) from device_data");
+        Assert.Equal(rows, await platform.MetricAsync("iot_readings_stored"));
+        Assert.Equal(sent - rows, await platform.MetricAsync("iot_readings_duplicate"));
+    }
 }

@@ -9,7 +9,7 @@ namespace IoT.Tests.Crash;
 /// </summary>
 internal sealed class Shim : IDisposable
 {
-    private const string Fail = "fail", Lie = "lie", Trace = "trace";
+    private const string Fail = "fail", Lie = "lie", Slow = "slow", Trace = "trace";
 
     private readonly string _folder = Directory.CreateTempSubdirectory("iot-shim-").FullName;
 
@@ -26,11 +26,15 @@ internal sealed class Shim : IDisposable
     /// <summary>Segments are written in the host's memory only from now on, though fdatasync succeeds.</summary>
     public void LoseWrites() => File.Create(In(Lie)).Dispose();
 
+    /// <summary>fdatasync takes a quarter of a second from now on.</summary>
+    public void SlowDown() => File.Create(In(Slow)).Dispose();
+
     /// <summary>The next start finds a disk that works.</summary>
     public void Repair()
     {
         File.Delete(In(Fail));
         File.Delete(In(Lie));
+        File.Delete(In(Slow));
     }
 
     public void BeginTrace() => File.Create(In(Trace)).Dispose();

@@ -25,11 +25,11 @@ public sealed class Browser : IAsyncLifetime
     }
 
     /// <summary>A fresh profile.</summary>
-    internal async Task<Visit> VisitAsync(int width = 1280, int height = 900, ColorScheme scheme = ColorScheme.Light, bool javaScript = true)
+    internal async Task<Visit> VisitAsync(int width = 1280, int height = 900, ColorScheme scheme = ColorScheme.Light, bool javaScript = true, Platform? platform = null)
     {
         var context = await _chromium!.NewContextAsync(new BrowserNewContextOptions
         {
-            BaseURL = Platform.BaseUrl,
+            BaseURL = (platform ?? Platform).BaseUrl,
             ViewportSize = new ViewportSize { Width = width, Height = height },
             ColorScheme = scheme,
             JavaScriptEnabled = javaScript,

@@ -205,6 +205,12 @@ public class Platform : IAsyncDisposable
         return (created.Json.GetProperty("name").GetString()!, created.Json.GetProperty("key").GetString()!);
     }
 
+    /// <summary>The sum of a metric's series that have that label.</summary>
+    public async Task<double> MetricAsync(string name, string label = "") =>
+        (await Client.ReadAsync("/metrics")).Text.Split('\n')
+            .Where(line => line.StartsWith(name, StringComparison.Ordinal) && line.Contains(label, StringComparison.Ordinal))
+            .Sum(line => double.Parse(line[(line.LastIndexOf('}') + 1)..].Trim().Split(' ')[0], CultureInfo.InvariantCulture));
+
     /// <summary>One value from the database.</summary>
     public Task<T> ScalarAsync<T>(string sql, params object[] parameters) => Database.ScalarAsync<T>(ConnectionString, sql, parameters);
 

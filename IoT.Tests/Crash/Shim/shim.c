@@ -3,6 +3,7 @@
 // IOT_TEST_SHIM names a folder; a file in it switches something on for the files under $Data__Directory/ingest:
 //   fail    fdatasync answers EIO, and what was written last is gone, as kernels drop pages that could not be written
 //   lie     what is written to segments is kept in this process only: it reads it back, fdatasync succeeds, and a kill loses it
+//   slow    fdatasync takes a quarter of a second
 //   trace   the file itself grows by one line, in the order of events:
 //             W fd hex      bytes were written to a segment
 //             B fd          an fdatasync of a segment begins
@@ -20,6 +21,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 static char control[512], ingest[512];
@@ -168,6 +170,8 @@ int fdatasync(int fd) {
         result = -1;
         errno = EIO;
     } else {
+        if (on("slow"))
+            nanosleep(&(struct timespec){ 0, 250 * 1000 * 1000 }, NULL);
         result = next_fdatasync(fd);
     }
     trace('F', fd, NULL, 0, result == 0 ? "0" : "-1");

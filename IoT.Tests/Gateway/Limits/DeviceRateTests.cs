@@ -9,14 +9,7 @@ namespace IoT.Tests.Gateway.Limits;
 public sealed class LimitedPlatform() : StartedPlatform(
     ("Gateway__DeviceReadingsPerSecond", "200"), ("Gateway__DeviceBurst", "400"),
     ("Security__AnonymousDevices", "true"), ("Gateway__MaxNewDevicesPerMinute", "1"),
-    ("Gateway__MaxMqttConnections", "12"), ("Gateway__MaxHttpConnections", "12"))
-{
-    /// <summary>The sum of a metric's series that have that label.</summary>
-    public async Task<double> MetricAsync(string name, string label = "") =>
-        (await Client.ReadAsync("/metrics")).Text.Split('\n')
-            .Where(line => line.StartsWith(name, StringComparison.Ordinal) && line.Contains(label, StringComparison.Ordinal))
-            .Sum(line => double.Parse(line[(line.LastIndexOf('}') + 1)..].Trim().Split(' ')[0], CultureInfo.InvariantCulture));
-}
+    ("Gateway__MaxMqttConnections", "12"), ("Gateway__MaxHttpConnections", "12"));
 
 public sealed class DeviceRateTests(LimitedPlatform platform) : IClassFixture<LimitedPlatform>
 {
