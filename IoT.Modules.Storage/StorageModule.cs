@@ -1,4 +1,6 @@
 using Dapper;
+using IoT.Modules.Caching.Contracts;
+using IoT.Modules.Storage.Cache;
 using IoT.Modules.Storage.Contracts;
 using IoT.Modules.Storage.Credentials;
 using IoT.Modules.Storage.Database;
@@ -36,6 +38,8 @@ public static class StorageModule
         services.AddSingleton<CredentialMirror>();
         services.AddSingleton<PostgresPools>();
         services.AddSingleton<Migrator>();
+        services.AddSingleton<ICacheDatabase, CacheDatabase>();
+        services.AddSingleton<ReadingCaches>();
         services.AddSingleton(provider => new ReadingWindow(TimeSpan.FromDays(provider.GetRequiredService<StorageOptions>().RetentionDays)));
         services.AddSingleton<ReadingPartitions>();
         services.AddSingleton<PartitionRemover>();

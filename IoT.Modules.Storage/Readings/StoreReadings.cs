@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using Dapper;
+using IoT.Modules.Storage.Cache;
 using IoT.Modules.Storage.Contracts;
 using IoT.Modules.Storage.Database;
 using IoT.Modules.Storage.Partitions;
@@ -14,7 +15,7 @@ using NpgsqlTypes;
 namespace IoT.Modules.Storage.Readings;
 
 internal sealed partial class StoreReadingsHandler(
-    PostgresPools database, ReadingPartitions partitions, PendingSummaries summaries, MessageIds messageIds, QuarantineKeeper quarantine, IMediator mediator, TimeProvider time, ILogger<StoreReadingsHandler> logger)
+    PostgresPools database, ReadingPartitions partitions, PendingSummaries summaries, MessageIds messageIds, QuarantineKeeper quarantine, ReadingCaches caches, IMediator mediator, TimeProvider time, ILogger<StoreReadingsHandler> logger)
     : IRequestHandler<StoreReadings, StoreResult>
 {
     // The position moves only from where the lane stood: of two writers, or of a write that is tried again after a commit whose
@@ -83,6 +84,8 @@ internal sealed partial class StoreReadingsHandler(
             reading.Device.LastSeen = now;
         }
         var stored = quarantined.Count == 0 ? taken : [.. taken.Where(r => !quarantined.Contains(r))];
+        // Before the lane's position is known to have moved: whoever waits for that finds no older value.
+        caches.Stored(stored);
         if (stored.Length > 0)
             await PublishAsync(stored, cancellationToken);
         var kept = quarantined.Count + request.Quarantine.Count;
