@@ -31,7 +31,7 @@ public static class GatewayModule
         services.AddSingleton<IngestLogService>();
         services.AddSingleton<MessageCache>();
         services.AddSingleton<Ledger>();
-        services.AddSingleton(provider => new Intake(() => provider.GetRequiredService<IngestLogService>().Log, provider.GetRequiredService<MessageCache>(), provider.GetRequiredService<Ledger>(), provider.GetRequiredService<IngestMetrics>()));
+        services.AddSingleton(provider => new Intake(() => provider.GetRequiredService<IngestLogService>().Log, provider.GetRequiredService<MessageCache>(), provider.GetRequiredService<Ledger>(), provider.GetRequiredService<IngestMetrics>(), provider.GetRequiredService<GatewayOptions>().CompressLogAboveBytes));
         services.AddSingleton<Drain>();
         services.AddHostedService(provider => provider.GetRequiredService<IngestLogService>());
         services.AddHostedService<LedgerFlusher>();

@@ -230,7 +230,7 @@ internal sealed partial class StoreReadingsHandler(
         DeviceIds = new ArrayParameter<Guid>(Array.ConvertAll(readings, r => r.Device.Uuid), NpgsqlDbType.Uuid),
         Timestamps = new ArrayParameter<DateTime>(Array.ConvertAll(readings, r => r.Timestamp), NpgsqlDbType.TimestampTz),
         DataTypes = new ArrayParameter<string>(Array.ConvertAll(readings, r => r.DataType), NpgsqlDbType.Varchar),
-        Payloads = new ArrayParameter<string>(Array.ConvertAll(readings, r => System.Text.Encoding.UTF8.GetString(r.Payload.Span)), NpgsqlDbType.Jsonb),
+        Payloads = new ArrayParameter<ReadOnlyMemory<byte>>(Array.ConvertAll(readings, r => r.Payload), NpgsqlDbType.Jsonb),
     };
 
     /// <summary>As its sender might have written it, but without its message id, which is taken: so it can be retried.</summary>
