@@ -35,6 +35,8 @@ public static class StorageModule
         services.AddSingleton<CredentialChanges>();
         services.AddSingleton<CredentialMirror>();
         services.AddSingleton<PostgresPools>();
+        services.AddSingleton(provider => new DatabaseAccess(provider.GetRequiredService<PostgresPools>()));
+        services.AddSingleton<StoreActivity>();
         services.AddSingleton<Migrator>();
         services.AddSingleton(provider => new ReadingWindow(TimeSpan.FromDays(provider.GetRequiredService<StorageOptions>().RetentionDays)));
         services.AddSingleton<ReadingPartitions>();

@@ -40,5 +40,12 @@ public sealed record OpenLanes(Guid LogId, int Lanes) : IRequest<IReadOnlyList<L
 /// <summary>Gives a log another number of lanes, all at one position. Only when everything before it is stored.</summary>
 public sealed record ReplaceLanes(Guid LogId, int Lanes, long Sequence) : IRequest<IReadOnlyList<LanePosition>>;
 
-/// <summary>News, published after the commit: these readings are in the database.</summary>
-public sealed record ReadingsStored(IReadOnlyList<Reading> Readings) : INotification;
+/// <summary>
+/// News, published after the commit: these readings are in the database. In order for each device; payloads are valid only until the
+/// handler returns.
+/// </summary>
+public sealed record ReadingsStored(IReadOnlyList<Reading> Readings) : INotification
+{
+    /// <summary>Their ids in <c>device_data</c>, in the same order; null when the answer to their commit was lost.</summary>
+    public IReadOnlyList<long>? Ids { get; init; }
+}
