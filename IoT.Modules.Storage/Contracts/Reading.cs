@@ -30,7 +30,7 @@ public sealed record StoreReadings(IReadOnlyList<Reading> Readings, IReadOnlyLis
 /// <param name="Stored">Readings stored by this request.</param>
 /// <param name="Duplicates">Readings that were stored before, by their message ids.</param>
 /// <param name="Quarantined">Readings and entries that went to the quarantine.</param>
-/// <param name="Ledger">The counts of the devices concerned, as the transaction left them.</param>
+/// <param name="Ledger">What the transaction has added to the counts of the devices concerned.</param>
 public readonly record struct StoreResult(int Stored, int Duplicates, int Quarantined, IReadOnlyList<LedgerCounts> Ledger);
 
 /// <summary>The positions of a log's lanes, by lane; made at 0 when the database does not know the log.</summary>

@@ -31,15 +31,13 @@ internal sealed partial class StoreReadingsHandler(
 
     private const string InsertReadings = $"insert into device_data (device_id, timestamp, data_type, payload) {SelectReadings}";
 
-    // All in one statement, hence one transaction and one round trip. The ids come in the order of the readings, in a row of their own.
+    // All in one statement, hence one transaction and one round trip. The ids come in the order of the readings; no row: nothing was moved.
     private const string MoveAndInsert =
         $"""
          with moved as ({Move}), inserted as ({InsertReadings} where exists (select 1 from moved) returning id),
              summarised as ({PendingSummaries.Insert} where exists (select 1 from moved)),
-             ledger as ({DeviceLedger.Insert} where exists (select 1 from moved) {DeviceLedger.Upsert})
-         select device_id, stored, duplicate, quarantined, version, null::bigint[] as ids from ledger
-         union all
-         select null, 0, 0, 0, 0, array_agg(id) from inserted
+             counted as ({DeviceLedger.Insert} where exists (select 1 from moved))
+         select array_agg(id) from inserted having count(*) > 0
          """;
 
     // A device that came without being created first gets its row with its first reading.
@@ -49,8 +47,6 @@ internal sealed partial class StoreReadingsHandler(
         select id, external_id, token_hash from unnest(@Ids, @ExternalIds, @TokenHashes) as d (id, external_id, token_hash)
         on conflict do nothing
         """;
-
-    private sealed record Row(string? DeviceId, long Stored, long Duplicate, long Quarantined, long Version, long[]? Ids);
 
     /// <param name="Taken">The readings but for duplicates.</param>
     /// <param name="Ids">Of those of them that are stored; null when they are not known.</param>
@@ -95,8 +91,8 @@ internal sealed partial class StoreReadingsHandler(
             var leftOut = await ReadLeftOutAsync(connection, request, cancellationToken);
             quarantined.AddRange(leftOut.Where(place => place < 0).Select(place => readings[-1 - place]));
             var duplicates = leftOut.Where(place => place >= 0).ToHashSet();
-            var devices = readings.Select(r => r.Device.Id).Concat(request.Quarantine.Select(entry => entry.DeviceId));
-            written = new Written([.. readings.Where((_, place) => !duplicates.Contains(place))], null, await DeviceLedger.ReadAsync(connection, devices, cancellationToken));
+            var others = readings.Where((_, place) => !duplicates.Contains(place)).ToArray();
+            written = new Written(others, null, TallyOf(request, readings, others, quarantined).Counts());
         }
         var (taken, ids, ledger) = written.Value;
 
@@ -122,10 +118,10 @@ internal sealed partial class StoreReadingsHandler(
         var newDevices = NewDevices(readings);
         if (newDevices.Length == 0 && part is null && request.Quarantine.Count == 0 && readings.Length > 0)
         {
-            var parameters = summaries.AddTo(TallyOf(request, readings, readings, []).AddTo(new DynamicParameters(ParametersOf(request, readings))), readings);
-            var rows = (await connection.QueryAsync<Row>(new CommandDefinition(MoveAndInsert, parameters, cancellationToken: cancellationToken))).AsList();
-            return rows.Count > 1
-                ? new Written(readings, rows[^1].Ids, rows[..^1].ConvertAll(row => new LedgerCounts(row.DeviceId!, row.Stored, row.Duplicate, row.Quarantined, row.Version)))
+            var all = TallyOf(request, readings, readings, []);
+            var parameters = summaries.AddTo(all.AddTo(new DynamicParameters(ParametersOf(request, readings))), readings);
+            return await connection.ExecuteScalarAsync<long[]?>(new CommandDefinition(MoveAndInsert, parameters, cancellationToken: cancellationToken)) is { } inserted
+                ? new Written(readings, inserted, all.Counts())
                 : null;
         }
 
@@ -138,9 +134,10 @@ internal sealed partial class StoreReadingsHandler(
         await summaries.InsertAsync(connection, transaction, taken, cancellationToken);
         await QuarantineKeeper.InsertAsync(connection, transaction, request.Quarantine, cancellationToken);
         await LeaveOutAsync(connection, transaction, request, readings, taken, [], cancellationToken);
-        var ledger = await DeviceLedger.CountAsync(connection, transaction, TallyOf(request, readings, taken, []), cancellationToken);
+        var tally = TallyOf(request, readings, taken, []);
+        await DeviceLedger.AddAsync(connection, transaction, tally, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        return new Written(taken, ids, ledger);
+        return new Written(taken, ids, tally.Counts());
     }
 
     /// <summary>
@@ -161,9 +158,10 @@ internal sealed partial class StoreReadingsHandler(
         await summaries.InsertAsync(connection, transaction, [.. taken.Where(r => !quarantined.Contains(r))], cancellationToken);
         await QuarantineKeeper.InsertAsync(connection, transaction, request.Quarantine, cancellationToken);
         await LeaveOutAsync(connection, transaction, request, readings, taken, quarantined, cancellationToken);
-        var ledger = await DeviceLedger.CountAsync(connection, transaction, TallyOf(request, readings, taken, quarantined), cancellationToken);
+        var tally = TallyOf(request, readings, taken, quarantined);
+        await DeviceLedger.AddAsync(connection, transaction, tally, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        return new Written(taken, [.. ids], ledger);
+        return new Written(taken, [.. ids], tally.Counts());
     }
 
     private static DeviceLedger.Tally TallyOf(StoreReadings request, Reading[] readings, Reading[] taken, List<Reading> refused)
