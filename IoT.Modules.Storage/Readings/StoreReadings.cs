@@ -50,7 +50,20 @@ internal sealed partial class StoreReadingsHandler(
         on conflict do nothing
         """;
 
-    private sealed record Row(string? DeviceId, long Stored, long Duplicate, long Quarantined, long Version, long[]? Ids);
+    private sealed record Row
+    {
+        public string? DeviceId { get; init; }
+
+        public long Stored { get; init; }
+
+        public long Duplicate { get; init; }
+
+        public long Quarantined { get; init; }
+
+        public long Version { get; init; }
+
+        public long[]? Ids { get; init; }
+    }
 
     /// <param name="Taken">The readings but for duplicates.</param>
     /// <param name="Ids">Of those of them that are stored; null when they are not known.</param>
