@@ -37,6 +37,8 @@ public static class StorageModule
         services.AddSingleton<CredentialChanges>();
         services.AddSingleton<CredentialMirror>();
         services.AddSingleton<PostgresPools>();
+        services.AddSingleton(provider => new DatabaseAccess(provider.GetRequiredService<PostgresPools>()));
+        services.AddSingleton<StoreActivity>();
         services.AddSingleton<Migrator>();
         services.AddSingleton<ICacheDatabase, CacheDatabase>();
         services.AddSingleton<ReadingCaches>();
@@ -44,7 +46,6 @@ public static class StorageModule
         services.AddSingleton<ReadingPartitions>();
         services.AddSingleton<PartitionRemover>();
         services.AddSingleton<RetentionKeeper>();
-        services.AddSummaries();
         services.AddSingleton<MessageIds>();
         services.AddSingleton<QuarantineKeeper>();
         services.AddSingleton<StorageReadiness>();
@@ -52,6 +53,8 @@ public static class StorageModule
         services.AddHostedService(provider => provider.GetRequiredService<StorageStartup>());
         services.AddHostedService(provider => provider.GetRequiredService<CredentialMirror>());
         services.AddHostedService<PartitionMaintenance>();
+        // Its loop too comes after the startup: what is registered before it has begun when the start fails, and dies with a stack trace.
+        services.AddSummaries();
         services.AddHostedService<LastSeenFlusher>();
         services.AddHealthChecks().AddCheck<DatabaseHealth>("postgresql").AddCheck<MessageIdHealth>("message_ids").AddCheck<QuarantineHealth>("quarantine").AddCheck<RetentionHealth>("retention").AddCheck<SummaryHealth>("summaries");
         return services;

@@ -28,12 +28,13 @@ internal sealed partial class Migrator(PostgresPools database, ILogger<Migrator>
         {
             await connection.ExecuteAsync(
                 "create table if not exists schema_migrations (version int primary key, name text not null, applied_at timestamptz not null default now())");
-            var current = await connection.ExecuteScalarAsync<int>("select coalesce(max(version), 0) from schema_migrations");
-            var newest = Known[^1].Version;
+            var applied = (await connection.QueryAsync<int>("select version from schema_migrations")).ToHashSet();
+            var (current, newest) = (applied.DefaultIfEmpty(0).Max(), Known[^1].Version);
             if (current > newest)
                 throw new StartupException(
                     $"The database has schema version {current}; this host knows versions up to {newest}. Start the newer host, or restore a backup made before the upgrade.");
-            foreach (var migration in Known.Where(m => m.Version > current))
+            // By what is missing, not by the highest: a lower number may have come later.
+            foreach (var migration in Known.Where(m => !applied.Contains(m.Version)))
                 await ApplyAsync(connection, migration, cancellationToken);
         }
         finally
