@@ -1,4 +1,6 @@
 using Dapper;
+using IoT.Modules.Caching.Contracts;
+using IoT.Modules.Storage.Cache;
 using IoT.Modules.Storage.Contracts;
 using IoT.Modules.Storage.Credentials;
 using IoT.Modules.Storage.Database;
@@ -39,6 +41,8 @@ public static class StorageModule
         services.AddSingleton<StoreActivity>();
         services.AddSingleton<Migrator>();
         services.AddSingleton<MigrationsBesideIngest>();
+        services.AddSingleton<ICacheDatabase, CacheDatabase>();
+        services.AddSingleton<ReadingCaches>();
         services.AddSingleton(provider => new ReadingWindow(TimeSpan.FromDays(provider.GetRequiredService<StorageOptions>().RetentionDays)));
         services.AddSingleton<ReadingPartitions>();
         services.AddSingleton<PartitionRemover>();

@@ -40,6 +40,11 @@ public sealed record OpenLanes(Guid LogId, int Lanes) : IRequest<IReadOnlyList<L
 /// <summary>Gives a log another number of lanes, all at one position. Only when everything before it is stored.</summary>
 public sealed record ReplaceLanes(Guid LogId, int Lanes, long Sequence) : IRequest<IReadOnlyList<LanePosition>>;
 
+/// <summary>News, published after the fact: what is summed up of readings in this time, or the readings themselves, are there no longer, or are others.</summary>
+/// <param name="From">Included, UTC.</param>
+/// <param name="To">Excluded, UTC.</param>
+public sealed record ReadingsRemoved(DateTime From, DateTime To) : INotification;
+
 /// <summary>
 /// News, published after the commit: these readings are in the database. In order for each device; payloads are valid only until the
 /// handler returns.

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using Dapper;
+using IoT.Modules.Storage.Cache;
 using IoT.Modules.Storage.Contracts;
 using IoT.Modules.Storage.Database;
 using IoT.Modules.Storage.Partitions;
@@ -14,7 +15,7 @@ using NpgsqlTypes;
 namespace IoT.Modules.Storage.Readings;
 
 internal sealed partial class StoreReadingsHandler(
-    PostgresPools database, ReadingPartitions partitions, PendingSummaries summaries, MessageIds messageIds, QuarantineKeeper quarantine, StoreActivity activity, IMediator mediator, TimeProvider time,
+    PostgresPools database, ReadingPartitions partitions, PendingSummaries summaries, MessageIds messageIds, QuarantineKeeper quarantine, StoreActivity activity, ReadingCaches caches, IMediator mediator, TimeProvider time,
     ILogger<StoreReadingsHandler> logger)
     : IRequestHandler<StoreReadings, StoreResult>
 {
@@ -103,6 +104,8 @@ internal sealed partial class StoreReadingsHandler(
             reading.Device.LastSeen = now;
         }
         var stored = quarantined.Count == 0 ? taken : [.. taken.Where(r => !quarantined.Contains(r))];
+        // Before the lane's position is known to have moved: whoever waits for that finds no older value.
+        caches.Stored(stored);
         if (stored.Length > 0)
             await PublishAsync(stored, ids, cancellationToken);
         var kept = quarantined.Count + request.Quarantine.Count;
