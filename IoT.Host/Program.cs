@@ -12,11 +12,15 @@ using IoT.Modules.Storage.Contracts;
 if (HealthProbe.IsAskedFor(args))
     return await HealthProbe.RunAsync(args);
 
+const string preflight = "--preflight";
+var isPreflight = args.Contains(preflight);
 try
 {
-    var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
+    var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = [.. args.Where(a => a != preflight)], ContentRootPath = AppContext.BaseDirectory });
     builder.Configuration.IgnoreBlankVariables();
     SettingsCheck.ThrowIfWrong(builder.Configuration);
+    if (isPreflight)
+        return await StorageModule.PreflightAsync(builder.Configuration, Console.Out, CancellationToken.None);
 
     builder.AddLogging();
     builder.AddTelemetry();
