@@ -18,6 +18,9 @@ internal sealed class PostgresPools(StorageOptions options) : IAsyncDisposable
     /// <summary>Queries: a pool of their own, so that they can't starve ingest; on the replica when one is configured.</summary>
     public NpgsqlDataSource Read => IsReady ? _read! : throw new DatabaseUnavailableException();
 
+    /// <summary>A connection for a query: it sees what was committed before.</summary>
+    public async ValueTask<NpgsqlConnection> OpenReadAsync(CancellationToken cancellationToken) => await Read.OpenConnectionAsync(cancellationToken);
+
     /// <summary>True once the schema is in place and the directories are loaded.</summary>
     public bool IsReady { get; private set; }
 

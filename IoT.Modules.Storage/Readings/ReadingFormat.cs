@@ -22,7 +22,7 @@ internal abstract class ReadingFormat(PipeWriter output) : IDisposable
 
     public abstract void Write(StoredReading reading);
 
-    public abstract void End(HistoryCursor? next);
+    public abstract void End(string? next);
 
     public static string TimestampText(DateTime timestamp) =>
         timestamp.ToString("yyyy-MM-dd'T'HH:mm:ss.FFFFFF'Z'", CultureInfo.InvariantCulture);
@@ -56,10 +56,10 @@ internal abstract class ReadingFormat(PipeWriter output) : IDisposable
             JsonOutput.Flush();
         }
 
-        public override void End(HistoryCursor? next)
+        public override void End(string? next)
         {
             JsonOutput.WriteEndArray();
-            JsonOutput.WriteString("next_cursor"u8, next?.ToString());
+            JsonOutput.WriteString("next_cursor"u8, next);
             JsonOutput.WriteEndObject();
             JsonOutput.Flush();
         }
@@ -80,7 +80,7 @@ internal abstract class ReadingFormat(PipeWriter output) : IDisposable
             JsonOutput.Reset();
         }
 
-        public override void End(HistoryCursor? next)
+        public override void End(string? next)
         {
         }
     }
@@ -94,7 +94,7 @@ internal abstract class ReadingFormat(PipeWriter output) : IDisposable
             Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture,
                 $"{r.Id},{r.DeviceId},{TimestampText(r.Timestamp)},{Field(r.DataType)},{Field(r.Payload)},{Field(r.Status)}\r\n"), Output);
 
-        public override void End(HistoryCursor? next)
+        public override void End(string? next)
         {
         }
 

@@ -14,7 +14,7 @@ using NpgsqlTypes;
 namespace IoT.Modules.Storage.Readings;
 
 internal sealed partial class StoreReadingsHandler(
-    PostgresPools database, ReadingPartitions partitions, PendingSummaries summaries, MessageIds messageIds, QuarantineKeeper quarantine, IMediator mediator, TimeProvider time, ILogger<StoreReadingsHandler> logger)
+    PostgresPools database, ReadingPartitions partitions, PendingSummaries summaries, DeviceSeries series, MessageIds messageIds, QuarantineKeeper quarantine, IMediator mediator, TimeProvider time, ILogger<StoreReadingsHandler> logger)
     : IRequestHandler<StoreReadings, StoreResult>
 {
     // The position moves only from where the lane stood: of two writers, or of a write that is tried again after a commit whose
@@ -31,7 +31,7 @@ internal sealed partial class StoreReadingsHandler(
     private const string InsertReadings = $"insert into device_data (device_id, timestamp, data_type, payload) {SelectReadings}";
 
     // All in one statement, hence one transaction and one round trip.
-    private const string MoveAndInsert = $"with moved as ({Move}), inserted as ({InsertReadings} where exists (select 1 from moved)), summarised as ({PendingSummaries.Insert} where exists (select 1 from moved)) {DeviceLedger.Insert} where exists (select 1 from moved) {DeviceLedger.Upsert}";
+    private const string MoveAndInsert = $"with moved as ({Move}), inserted as ({InsertReadings} where exists (select 1 from moved)), summarised as ({PendingSummaries.Insert} where exists (select 1 from moved)), known as ({DeviceSeries.Insert} where exists (select 1 from moved) {DeviceSeries.Upsert}) {DeviceLedger.Insert} where exists (select 1 from moved) {DeviceLedger.Upsert}";
 
     // A device that came without being created first gets its row with its first reading.
     private const string InsertDevices =
@@ -98,9 +98,13 @@ internal sealed partial class StoreReadingsHandler(
         var newDevices = NewDevices(readings);
         if (newDevices.Length == 0 && part is null && request.Quarantine.Count == 0 && readings.Length > 0)
         {
-            var parameters = summaries.AddTo(TallyOf(request, readings, readings, []).AddTo(new DynamicParameters(ParametersOf(request, readings))), readings);
+            var unknown = series.NotKnown(readings);
+            var parameters = unknown.AddTo(summaries.AddTo(TallyOf(request, readings, readings, []).AddTo(new DynamicParameters(ParametersOf(request, readings))), readings));
             var counts = (await connection.QueryAsync<LedgerCounts>(new CommandDefinition(MoveAndInsert, parameters, cancellationToken: cancellationToken))).AsList();
-            return counts.Count > 0 ? (readings, counts) : null;
+            if (counts.Count == 0)
+                return null;
+            series.Know(unknown);
+            return (readings, counts);
         }
 
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
@@ -111,10 +115,12 @@ internal sealed partial class StoreReadingsHandler(
         if (taken.Length > 0)
             await InsertReadingsAsync(connection, transaction, request, taken, cancellationToken);
         await summaries.InsertAsync(connection, transaction, taken, cancellationToken);
+        var unknownSeries = await series.InsertAsync(connection, transaction, taken, cancellationToken);
         await QuarantineKeeper.InsertAsync(connection, transaction, request.Quarantine, cancellationToken);
         await LeaveOutAsync(connection, transaction, request, readings, taken, [], cancellationToken);
         var ledger = await DeviceLedger.CountAsync(connection, transaction, TallyOf(request, readings, taken, []), cancellationToken);
         await transaction.CommitAsync(cancellationToken);
+        series.Know(unknownSeries);
         return (taken, ledger);
     }
 
@@ -132,11 +138,14 @@ internal sealed partial class StoreReadingsHandler(
         // The id of a reading that turns out to be refused is taken too: sent again, it is still the one in the quarantine.
         var taken = await TakeIdsAsync(connection, transaction, readings, part, cancellationToken);
         await SplitAsync(connection, transaction, request, taken, quarantined, cancellationToken);
-        await summaries.InsertAsync(connection, transaction, [.. taken.Where(r => !quarantined.Contains(r))], cancellationToken);
+        Reading[] kept = [.. taken.Where(r => !quarantined.Contains(r))];
+        await summaries.InsertAsync(connection, transaction, kept, cancellationToken);
+        var unknownSeries = await series.InsertAsync(connection, transaction, kept, cancellationToken);
         await QuarantineKeeper.InsertAsync(connection, transaction, request.Quarantine, cancellationToken);
         await LeaveOutAsync(connection, transaction, request, readings, taken, quarantined, cancellationToken);
         var ledger = await DeviceLedger.CountAsync(connection, transaction, TallyOf(request, readings, taken, quarantined), cancellationToken);
         await transaction.CommitAsync(cancellationToken);
+        series.Know(unknownSeries);
         return (taken, ledger);
     }
 
