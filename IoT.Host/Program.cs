@@ -4,6 +4,7 @@ using IoT.Host.Pages;
 using IoT.Host.Pipeline;
 using IoT.Host.Settings;
 using IoT.Host.SignIn;
+using IoT.Modules.Caching;
 using IoT.Modules.Gateway;
 using IoT.Modules.Storage;
 using IoT.Modules.Storage.Contracts;
@@ -25,6 +26,7 @@ try
     builder.AddTelemetry();
     builder.Services.AddSingleton(TimeProvider.System);
     builder.Services.AddStorage(builder.Configuration);
+    builder.Services.AddCaching(builder.Configuration);
     builder.Services.AddGateway(builder.Configuration);
     builder.Services.AddPipeline();
     builder.Services.AddSignIn();
@@ -42,7 +44,7 @@ try
     app.MapMetrics();
     app.MapApiDescription();
     app.MapSitePages();
-    app.MapGroup("/api/v1").MapStorage().MapGateway();
+    app.MapGroup("/api/v1").MapStorage().MapGateway().MapCache();
     await app.RunAsync();
     return Environment.ExitCode;
 }

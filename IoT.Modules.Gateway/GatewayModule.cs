@@ -3,6 +3,7 @@ using IoT.Modules.Gateway.Contracts;
 using IoT.Modules.Gateway.Http;
 using IoT.Modules.Gateway.Ingest;
 using IoT.Modules.Gateway.Mqtt;
+using IoT.Modules.Gateway.Mqtt.Durable;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Routing;
@@ -31,12 +32,13 @@ public static class GatewayModule
         services.AddSingleton<IngestLogService>();
         services.AddSingleton<MessageCache>();
         services.AddSingleton<Ledger>();
-        services.AddSingleton(provider => new Intake(() => provider.GetRequiredService<IngestLogService>().Log, provider.GetRequiredService<MessageCache>(), provider.GetRequiredService<Ledger>(), provider.GetRequiredService<IngestMetrics>()));
+        services.AddSingleton(provider => new Intake(() => provider.GetRequiredService<IngestLogService>().Log, provider.GetRequiredService<MessageCache>(), provider.GetRequiredService<Ledger>(), provider.GetRequiredService<IngestMetrics>(), provider.GetRequiredService<GatewayOptions>().CompressLogAboveBytes));
         services.AddSingleton<Drain>();
         services.AddHostedService(provider => provider.GetRequiredService<IngestLogService>());
         services.AddHostedService<LedgerFlusher>();
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());
 
+        services.AddSingleton<IBrokerJournal, BrokerJournal>();
         services.AddSingleton<MqttAccess>();
         services.AddSingleton<MqttListener>();
         services.AddSingleton<MqttBroker>();

@@ -1,4 +1,6 @@
 using Dapper;
+using IoT.Modules.Caching.Contracts;
+using IoT.Modules.Storage.Cache;
 using IoT.Modules.Storage.Contracts;
 using IoT.Modules.Storage.Credentials;
 using IoT.Modules.Storage.Database;
@@ -36,13 +38,16 @@ public static class StorageModule
         services.AddSingleton<CredentialChanges>();
         services.AddSingleton<CredentialMirror>();
         services.AddSingleton<PostgresPools>();
+        services.AddSingleton(provider => new DatabaseAccess(provider.GetRequiredService<PostgresPools>()));
+        services.AddSingleton<StoreActivity>();
         services.AddSingleton<Migrator>();
         services.AddSingleton<MigrationsBesideIngest>();
+        services.AddSingleton<ICacheDatabase, CacheDatabase>();
+        services.AddSingleton<ReadingCaches>();
         services.AddSingleton(provider => new ReadingWindow(TimeSpan.FromDays(provider.GetRequiredService<StorageOptions>().RetentionDays)));
         services.AddSingleton<ReadingPartitions>();
         services.AddSingleton<PartitionRemover>();
         services.AddSingleton<RetentionKeeper>();
-        services.AddSummaries();
         services.AddSingleton<MessageIds>();
         services.AddSingleton<DeviceSeries>();
         services.AddSingleton<QueryLog>();
@@ -53,6 +58,8 @@ public static class StorageModule
         services.AddHostedService(provider => provider.GetRequiredService<StorageStartup>());
         services.AddHostedService(provider => provider.GetRequiredService<CredentialMirror>());
         services.AddHostedService<PartitionMaintenance>();
+        // Its loop too comes after the startup: what is registered before it has begun when the start fails, and dies with a stack trace.
+        services.AddSummaries();
         services.AddHostedService(provider => provider.GetRequiredService<MigrationsBesideIngest>());
         services.AddHostedService<LastSeenFlusher>();
         services.AddHealthChecks().AddCheck<DatabaseHealth>("postgresql").AddCheck<MigrationsBesideIngest>("schema").AddCheck<MessageIdHealth>("message_ids").AddCheck<QuarantineHealth>("quarantine").AddCheck<RetentionHealth>("retention").AddCheck<SummaryHealth>("summaries");

@@ -55,13 +55,13 @@ internal sealed partial class QueryLog
 
     public Numbers? Find(string name) => _entries.GetValueOrDefault(name)?.Numbers;
 
-    public async Task<List<T>> QueryAsync<T>(string name, string sql, object parameters, CancellationToken cancellationToken, QueryKind kind = QueryKind.Page)
+    public async Task<List<T>> QueryAsync<T>(string name, string sql, object parameters, CancellationToken cancellationToken, QueryKind kind = QueryKind.Page, bool toKeep = false)
     {
         var started = Stopwatch.GetTimestamp();
         var rows = -1L;
         try
         {
-            await using var connection = await _database.OpenReadAsync(cancellationToken);
+            await using var connection = await _database.OpenReadAsync(toKeep, cancellationToken);
             var list = (await connection.QueryAsync<T>(new CommandDefinition(sql, parameters, commandTimeout: SecondsOf(kind), cancellationToken: cancellationToken))).AsList();
             rows = list.Count;
             return list;
@@ -74,13 +74,13 @@ internal sealed partial class QueryLog
 
     /// <summary>Row by row; the connection is held until the last one is read. What the caller does between rows counts.</summary>
     public async IAsyncEnumerable<T> StreamAsync<T>(
-        string name, string sql, object parameters, QueryKind kind, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+        string name, string sql, object parameters, QueryKind kind, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken, bool toKeep = false)
     {
         var started = Stopwatch.GetTimestamp();
         var (rows, isOver) = (0L, false);
         try
         {
-            await using var connection = await _database.OpenReadAsync(cancellationToken);
+            await using var connection = await _database.OpenReadAsync(toKeep, cancellationToken);
             await foreach (var row in connection.QueryUnbufferedAsync<T>(sql, parameters, commandTimeout: SecondsOf(kind)).WithCancellation(cancellationToken))
             {
                 rows++;
@@ -101,7 +101,7 @@ internal sealed partial class QueryLog
     {
         if (Find(name)?.Slowest is not { } slowest)
             return null;
-        await using var connection = await _database.OpenReadAsync(cancellationToken);
+        await using var connection = await _database.OpenReadAsync(toKeep: false, cancellationToken);
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         await connection.ExecuteAsync(new CommandDefinition("set transaction read only", transaction: transaction, cancellationToken: cancellationToken));
         var lines = await connection.QueryAsync<string>(new CommandDefinition(

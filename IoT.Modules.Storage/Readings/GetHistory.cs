@@ -6,7 +6,7 @@ using NpgsqlTypes;
 
 namespace IoT.Modules.Storage.Readings;
 
-internal sealed class GetHistoryHandler(QueryLog queries, DeviceDirectory directory) : IRequestHandler<GetHistory, Outcome<HistoryPage>>
+internal sealed class GetHistoryHandler(QueryLog queries, DeviceDirectory directory, TimeProvider time) : IRequestHandler<GetHistory, Outcome<HistoryPage>>
 {
     private static readonly DateTime Beginning = DateTime.SpecifyKind(DateTime.MinValue, DateTimeKind.Utc);
     private static readonly DateTime End = new(9999, 12, 31, 23, 59, 59, DateTimeKind.Utc);
@@ -44,7 +44,7 @@ internal sealed class GetHistoryHandler(QueryLog queries, DeviceDirectory direct
                 AfterTimestamp = new TypedParameter<object>(request.After?.Timestamp ?? End, NpgsqlDbType.TimestampTz),
                 AfterId = request.After?.Id ?? long.MaxValue,
                 Count = request.Limit + 1L,
-            }, QueryKind.Page, cancellationToken);
+            }, QueryKind.Page, cancellationToken, toKeep: request.CacheKey(time) is not null);
 
         var items = new List<StoredReading>();
         var characters = 0;

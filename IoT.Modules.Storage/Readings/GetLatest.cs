@@ -33,7 +33,7 @@ internal static class Latest
     public const string RowColumns = "s.external_id, s.data_type as series_type, r.id, r.timestamp, r.payload, r.status";
 }
 
-internal sealed class GetLatestHandler(QueryLog queries, DeviceDirectory directory) : IRequestHandler<GetLatest, Outcome<Page<StoredReading>>>
+internal sealed class GetLatestHandler(QueryLog queries, DeviceDirectory directory) : IRequestHandler<GetLatest, Outcome<LatestReadings>>
 {
     private const string Sql =
         $"""
@@ -43,12 +43,12 @@ internal sealed class GetLatestHandler(QueryLog queries, DeviceDirectory directo
          order by s.data_type
          """;
 
-    public async Task<Outcome<Page<StoredReading>>> Handle(GetLatest request, CancellationToken cancellationToken)
+    public async Task<Outcome<LatestReadings>> Handle(GetLatest request, CancellationToken cancellationToken)
     {
         if (directory.Find(request.DeviceId) is not { IsRegistered: true } device)
             return Failure.NotFound($"Device {request.DeviceId}");
-        var rows = await queries.QueryAsync<Latest.Row>("latest", Sql, new { device.Id, device.Uuid }, cancellationToken);
-        return new Page<StoredReading>([.. rows.Where(r => r.Id is not null).Select(r => r.ToReading())], null);
+        var rows = await queries.QueryAsync<Latest.Row>("latest", Sql, new { device.Id, device.Uuid }, cancellationToken, toKeep: true);
+        return LatestReadings.Of([.. rows.Where(r => r.Id is not null).Select(r => r.ToReading())]);
     }
 }
 

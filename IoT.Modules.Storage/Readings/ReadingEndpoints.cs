@@ -32,7 +32,12 @@ internal static class ReadingEndpoints
         devices.MapGet("/latest", async (IMediator mediator, HttpContext http, string id, CancellationToken stop) =>
             {
                 var latest = await mediator.Send(new GetLatest(id), stop);
-                return latest.Failure is { } failure ? failure.ToResult() : await WritePageAsync(http, latest.Value.Items, null, stop);
+                if (latest.Failure is { } failure)
+                    return failure.ToResult();
+                http.Response.ContentType = "application/json; charset=utf-8";
+                http.Response.ContentLength = latest.Value.Json.Length;
+                await http.Response.BodyWriter.WriteAsync(latest.Value.Json, stop);
+                return Results.Empty;
             })
             .Produces<Page<ReadingShape>>().ProducesProblem(404)
             .WithSummary("The newest reading of each data_type");

@@ -6,7 +6,7 @@ using NpgsqlTypes;
 
 namespace IoT.Modules.Storage.Summaries;
 
-internal sealed class GetSummaryHandler(QueryLog queries, DeviceDirectory directory) : IRequestHandler<GetSummary, Outcome<Page<SummaryBucket>>>
+internal sealed class GetSummaryHandler(QueryLog queries, DeviceDirectory directory, TimeProvider time) : IRequestHandler<GetSummary, Outcome<Page<SummaryBucket>>>
 {
     private const string Origin = "timestamptz '2000-01-01 00:00:00+00'";
     private static readonly DateTime Beginning = new(1, 1, 1, 0, 0, 0, DateTimeKind.Utc);
@@ -38,7 +38,7 @@ internal sealed class GetSummaryHandler(QueryLog queries, DeviceDirectory direct
             AfterType = request.After?.DataType ?? "",
             AfterMetric = request.After?.Metric ?? "",
             Count = request.Limit + 1,
-        }, cancellationToken, QueryKind.Report);
+        }, cancellationToken, QueryKind.Report, toKeep: request.CacheKey(time) is not null);
         var items = rows.Take(request.Limit)
             .Select(r => new SummaryBucket(r.Bucket, r.DataType, r.Metric, r.Count, Math.Clamp(r.Sum / r.Count, r.Min, r.Max), r.Min, r.Max, r.First, r.Last)).ToList();
         var next = rows.Count > items.Count ? new SummaryCursor(items[^1].Bucket, items[^1].DataType, items[^1].Metric).ToString() : null;
