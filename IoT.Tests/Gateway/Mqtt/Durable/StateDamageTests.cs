@@ -49,7 +49,7 @@ public sealed class StateDamageTests
 
         Assert.Equal("late", Assert.Single(folder.Open().Sessions).ClientId);
         Assert.Contains("set aside", folder.State.Loss, StringComparison.Ordinal);
-        Assert.Single(Directory.EnumerateFiles(folder.Directory, "*.damaged-*"));
+        Assert.Single(Directory.EnumerateFiles(folder.Directory, "*.damaged-*Z"));
         await folder.AppendAsync(new SessionOpened(9, "s", "new", 60, null));
         folder.CatchUp();
         await folder.CloseAsync();
@@ -68,7 +68,7 @@ public sealed class StateDamageTests
             Assert.NotNull(folder.State.Loss);
             await folder.CloseAsync();
         }
-        Assert.Equal(3, Directory.EnumerateFiles(folder.Directory, "*.damaged-*").Count());
+        Assert.Equal(3, Directory.EnumerateFiles(folder.Directory, "*.damaged-*Z").Count());
         folder.Open();
     }
 
