@@ -3,7 +3,6 @@ using IoT.Modules.Gateway.Contracts;
 using IoT.Modules.Gateway.Http;
 using IoT.Modules.Gateway.Ingest;
 using IoT.Modules.Gateway.Mqtt;
-using IoT.Modules.Gateway.Mqtt.Durable;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Routing;
@@ -38,11 +37,7 @@ public static class GatewayModule
         services.AddHostedService<LedgerFlusher>();
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());
 
-        services.AddSingleton<IBrokerJournal, BrokerJournal>();
-        services.AddSingleton<MqttAccess>();
-        services.AddSingleton<MqttListener>();
-        services.AddSingleton<MqttBroker>();
-        services.AddHostedService(provider => provider.GetRequiredService<MqttBroker>());
+        services.AddMqtt(options);
 
         services.AddHealthChecks()
             .AddCheck<IngestHealth>("ingest")
