@@ -78,7 +78,7 @@ internal sealed partial class MqttBroker(
             if (args.ProtocolVersion == MqttProtocolVersion.V500)
                 args.AssignedClientIdentifier = clientId;
         }
-        if (access.SignIn(args.UserName, args.RawPassword) is not { } identity)
+        if (access.SignIn(args.UserName, args.RawPassword, connection.CertifiedDevice) is not { } identity)
         {
             args.ReasonCode = string.IsNullOrEmpty(args.UserName) ? MqttConnectReasonCode.NotAuthorized : MqttConnectReasonCode.BadUserNameOrPassword;
             return Task.CompletedTask;

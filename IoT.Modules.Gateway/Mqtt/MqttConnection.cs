@@ -96,6 +96,9 @@ internal sealed class MqttConnection : IMqttChannelAdapter
 
     public bool IsSecureConnection => false;
 
+    /// <summary>The device that the client's certificate names; null: none.</summary>
+    public string? CertifiedDevice => Tls.DeviceCertificate.DeviceOf(_connection);
+
     public MqttPacketFormatterAdapter PacketFormatterAdapter { get; }
 
     /// <summary>Ends the connection at once.</summary>
