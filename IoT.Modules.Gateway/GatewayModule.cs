@@ -6,6 +6,7 @@ using IoT.Modules.Gateway.Mqtt;
 using IoT.Modules.Gateway.Mqtt.WebSockets;
 using IoT.Modules.Gateway.Tls;
 using Microsoft.AspNetCore.Builder;
+using IoT.Modules.Gateway.Mqtt.Durable;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Routing;
@@ -34,12 +35,13 @@ public static class GatewayModule
         services.AddSingleton<IngestLogService>();
         services.AddSingleton<MessageCache>();
         services.AddSingleton<Ledger>();
-        services.AddSingleton(provider => new Intake(() => provider.GetRequiredService<IngestLogService>().Log, provider.GetRequiredService<MessageCache>(), provider.GetRequiredService<Ledger>(), provider.GetRequiredService<IngestMetrics>()));
+        services.AddSingleton(provider => new Intake(() => provider.GetRequiredService<IngestLogService>().Log, provider.GetRequiredService<MessageCache>(), provider.GetRequiredService<Ledger>(), provider.GetRequiredService<IngestMetrics>(), provider.GetRequiredService<GatewayOptions>().CompressLogAboveBytes));
         services.AddSingleton<Drain>();
         services.AddHostedService(provider => provider.GetRequiredService<IngestLogService>());
         services.AddHostedService<LedgerFlusher>();
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());
 
+        services.AddSingleton<IBrokerJournal, BrokerJournal>();
         services.AddSingleton<MqttAccess>();
         services.AddSingleton<MqttConnectionLimit>();
         services.AddSingleton<MqttListener>();

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Text;
 using IoT.Modules.Gateway.Contracts;
 using IoT.Modules.Gateway.IngestLog;
+using IoT.Modules.Gateway.Mqtt.Durable;
 using IoT.Modules.Storage.Contracts;
 using MediatR;
 using Microsoft.Extensions.Hosting;
@@ -139,6 +140,8 @@ internal sealed partial class Drain(
             for (var i = 0; i < batch.Count && batch[i].Sequence < service.FirstNewSequence; i++)
             {
                 var payload = batch[i].Payload;
+                if (BrokerRecord.Is(payload.Span))
+                    continue;
                 var deviceId = QuarantineRecord.Is(payload.Span) ? QuarantineRecord.Read(payload).DeviceId : ReadingRecord.DeviceIdOf(payload.Span);
                 if (batch[i].Sequence > positions[LaneOf(DeviceUuid.Of(deviceId), positions.Count)].Sequence)
                     inFlight[deviceId] = inFlight.GetValueOrDefault(deviceId) + 1;
@@ -168,6 +171,8 @@ internal sealed partial class Drain(
             for (var i = 0; i < batch.Records.Count; i++)
             {
                 var record = batch.Records[i];
+                if (BrokerRecord.Is(record.Payload.Span))
+                    continue;
                 // What a lane had stored before a restart comes again when another stood further back.
                 if (QuarantineRecord.Is(record.Payload.Span))
                 {

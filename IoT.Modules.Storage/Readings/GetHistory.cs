@@ -6,7 +6,7 @@ using NpgsqlTypes;
 
 namespace IoT.Modules.Storage.Readings;
 
-internal sealed class GetHistoryHandler(PostgresPools database, DeviceDirectory directory) : IRequestHandler<GetHistory, Outcome<HistoryPage>>
+internal sealed class GetHistoryHandler(PostgresPools database, DeviceDirectory directory, TimeProvider time) : IRequestHandler<GetHistory, Outcome<HistoryPage>>
 {
     private static readonly DateTime Beginning = DateTime.SpecifyKind(DateTime.MinValue, DateTimeKind.Utc);
     private static readonly DateTime End = new(9999, 12, 31, 23, 59, 59, DateTimeKind.Utc);
@@ -33,7 +33,7 @@ internal sealed class GetHistoryHandler(PostgresPools database, DeviceDirectory 
         if (directory.Find(request.DeviceId) is not { IsRegistered: true } device)
             return Failure.NotFound($"Device {request.DeviceId}");
 
-        await using var connection = await database.Read.OpenConnectionAsync(cancellationToken);
+        await using var connection = await (request.CacheKey(time) is null ? database.Read : database.ReadToKeep).OpenConnectionAsync(cancellationToken);
         var rows = connection.QueryUnbufferedAsync<Series.Row>(
             request.DataType is null ? AllTypes : OneType,
             new

@@ -5,7 +5,7 @@ using MediatR;
 
 namespace IoT.Modules.Storage.Readings;
 
-internal sealed class GetLatestHandler(PostgresPools database, DeviceDirectory directory) : IRequestHandler<GetLatest, Outcome<Page<StoredReading>>>
+internal sealed class GetLatestHandler(PostgresPools database, DeviceDirectory directory) : IRequestHandler<GetLatest, Outcome<LatestReadings>>
 {
     private const string Sql =
         $"""
@@ -18,13 +18,13 @@ internal sealed class GetLatestHandler(PostgresPools database, DeviceDirectory d
          order by data_type
          """;
 
-    public async Task<Outcome<Page<StoredReading>>> Handle(GetLatest request, CancellationToken cancellationToken)
+    public async Task<Outcome<LatestReadings>> Handle(GetLatest request, CancellationToken cancellationToken)
     {
         if (directory.Find(request.DeviceId) is not { IsRegistered: true } device)
             return Failure.NotFound($"Device {request.DeviceId}");
 
-        await using var connection = await database.Read.OpenConnectionAsync(cancellationToken);
+        await using var connection = await database.ReadToKeep.OpenConnectionAsync(cancellationToken);
         var rows = await connection.QueryAsync<Series.Row>(new CommandDefinition(Sql, new { device.Uuid }, cancellationToken: cancellationToken));
-        return new Page<StoredReading>([.. rows.Select(r => r.ToReading(device.Id))], null);
+        return LatestReadings.Of([.. rows.Select(r => r.ToReading(device.Id))]);
     }
 }

@@ -34,12 +34,8 @@ internal static class ReadingEndpoints
                 if (latest.Failure is { } failure)
                     return failure.ToResult();
                 http.Response.ContentType = "application/json; charset=utf-8";
-                using var format = new ReadingFormat.JsonPage(http.Response.BodyWriter);
-                format.Begin();
-                foreach (var reading in latest.Value.Items)
-                    format.Write(reading);
-                format.End(null);
-                await http.Response.BodyWriter.FlushAsync(stop);
+                http.Response.ContentLength = latest.Value.Json.Length;
+                await http.Response.BodyWriter.WriteAsync(latest.Value.Json, stop);
                 return Results.Empty;
             })
             .Produces<Page<ReadingShape>>().ProducesProblem(404)

@@ -6,7 +6,7 @@ using NpgsqlTypes;
 
 namespace IoT.Modules.Storage.Summaries;
 
-internal sealed class GetSummaryHandler(PostgresPools database, DeviceDirectory directory) : IRequestHandler<GetSummary, Outcome<Page<SummaryBucket>>>
+internal sealed class GetSummaryHandler(PostgresPools database, DeviceDirectory directory, TimeProvider time) : IRequestHandler<GetSummary, Outcome<Page<SummaryBucket>>>
 {
     private const string Origin = "timestamptz '2000-01-01 00:00:00+00'";
     private static readonly DateTime Beginning = new(1, 1, 1, 0, 0, 0, DateTimeKind.Utc);
@@ -25,7 +25,7 @@ internal sealed class GetSummaryHandler(PostgresPools database, DeviceDirectory 
         // Whole buckets come before the cursor's.
         if (request.After is { } after && after.Bucket > from)
             from = Floor(after.Bucket, width);
-        await using var connection = await database.Read.OpenConnectionAsync(cancellationToken);
+        await using var connection = await (request.CacheKey(time) is null ? database.Read : database.ReadToKeep).OpenConnectionAsync(cancellationToken);
         var rows = (await connection.QueryAsync<Row>(new CommandDefinition(Sql(request), new
         {
             device.Uuid,

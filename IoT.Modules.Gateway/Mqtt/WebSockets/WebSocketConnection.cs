@@ -64,10 +64,10 @@ internal sealed class WebSocketConnection : ConnectionContext
         {
             // What the broker has written last goes out; then there is nothing more to be read for.
             await _toSend.Writer.CompleteAsync();
-            await sending;
-            await SayGoodbyeAsync();
-            await _closed.CancelAsync();
             await _received.Reader.CompleteAsync();
+            await SayGoodbyeAsync(sending, receiving);
+            await _closed.CancelAsync();
+            await sending;
             await receiving;
         }
     }
@@ -102,8 +102,9 @@ internal sealed class WebSocketConnection : ConnectionContext
                     break;
                 }
                 _received.Writer.Advance(frame.Count);
-                if (frame.Count > 0 && (await _received.Writer.FlushAsync(_closed.Token)).IsCompleted)
-                    break;
+                // Once the broker is done with it, what still comes is read past, up to the client's close.
+                if (frame.Count > 0)
+                    await _received.Writer.FlushAsync(_closed.Token);
             }
         }
         catch (Exception exception) when (exception is WebSocketException or OperationCanceledException or IOException or ConnectionAbortedException or ObjectDisposedException)
@@ -138,18 +139,21 @@ internal sealed class WebSocketConnection : ConnectionContext
         await _toSend.Reader.CompleteAsync();
     }
 
-    private async Task SayGoodbyeAsync()
+    // Closed with something unread or unanswered, the connection would be reset, and the last packets lost with it.
+    private async Task SayGoodbyeAsync(Task sending, Task receiving)
     {
-        if (_socket.State is not (WebSocketState.Open or WebSocketState.CloseReceived))
-            return;
         using var enough = new CancellationTokenSource(LongestGoodbye, _time);
         try
         {
+            await sending.WaitAsync(enough.Token);
+            if (_socket.State is not (WebSocketState.Open or WebSocketState.CloseReceived))
+                return;
             await _socket.CloseOutputAsync(WebSocketCloseStatus.NormalClosure, null, enough.Token);
+            await receiving.WaitAsync(enough.Token);
         }
         catch (Exception exception) when (exception is WebSocketException or OperationCanceledException or IOException or ObjectDisposedException)
         {
-            // Gone already.
+            // Gone already, or not interested.
         }
     }
 
