@@ -26,9 +26,17 @@ internal sealed record MqttIdentity(string Scope, Sender? Sender, string? Role)
 /// <summary>Signs MQTT clients in and says what they may publish, subscribe to and receive.</summary>
 internal sealed class MqttAccess(DeviceDirectory devices, ApiKeyDirectory apiKeys, Admission admission, SecurityOptions security)
 {
-    /// <summary>The identity behind user name and password; null when they are refused.</summary>
-    public MqttIdentity? SignIn(string? userName, byte[]? password)
+    /// <summary>The identity behind user name and password, or the certificate; null when they are refused.</summary>
+    /// <param name="certifiedDevice">The device that the client's certificate names; null: none.</param>
+    public MqttIdentity? SignIn(string? userName, byte[]? password, string? certifiedDevice)
     {
+        // A password counts before a certificate, and a user name must not be another's.
+        if (certifiedDevice is not null && password is not { Length: > 0 })
+        {
+            return (string.IsNullOrEmpty(userName) || userName == certifiedDevice) && devices.Find(certifiedDevice) is { IsEnabled: true, IsRegistered: true } known
+                ? new MqttIdentity(MqttIdentity.ScopeOfDevice(known.Id), new Sender(SenderKind.Device, known), null)
+                : null;
+        }
         if (string.IsNullOrEmpty(userName))
             return (security.AnonymousDevices || security.AnonymousTopics) && password is not { Length: > 0 } ? MqttIdentity.Anonymous : null;
         var token = System.Text.Encoding.UTF8.GetString(password ?? []);

@@ -28,6 +28,7 @@ internal static class MqttSetup
         services.AddSingleton<PublishPipeline>();
         services.AddSingleton<IBrokerPublisher, BrokerPublisher>();
         services.AddSingleton<ConnectionServices>();
+        services.AddSingleton<MqttConnectionLimit>();
         services.AddSingleton<MqttListener>();
         services.AddSingleton<SysTopics>();
         services.AddSingleton<MqttBroker>();
