@@ -4,6 +4,9 @@ using IoT.Modules.Gateway.Http;
 using IoT.Modules.Gateway.Ingest;
 using IoT.Modules.Gateway.Mqtt;
 using IoT.Modules.Gateway.Mqtt.Durable;
+using IoT.Modules.Gateway.Mqtt.WebSockets;
+using IoT.Modules.Gateway.Tls;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Routing;
@@ -43,17 +46,19 @@ public static class GatewayModule
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());
 
         services.AddSingleton<BrokerStateWriter>();
-        services.AddSingleton<IBrokerJournal, BrokerJournal>();
         services.AddHostedService(provider => provider.GetRequiredService<BrokerStateWriter>());
-        services.AddSingleton<MqttAccess>();
-        services.AddSingleton<MqttListener>();
-        services.AddSingleton<MqttBroker>();
-        services.AddHostedService(provider => provider.GetRequiredService<MqttBroker>());
+        services.AddMqtt(options);
 
         services.AddHealthChecks()
             .AddCheck<IngestHealth>("ingest")
             .AddCheck<MqttHealth>("mqtt")
             .AddCheck<MqttStateHealth>("mqtt_state");
+        if (listen.HasTls)
+        {
+            services.AddSingleton<CertificateKeeper>();
+            services.AddHostedService(provider => provider.GetRequiredService<CertificateKeeper>());
+            services.AddHealthChecks().AddCheck<CertificateKeeper>("certificate");
+        }
         services.Configure<KestrelServerOptions>(kestrel => Listen(kestrel, listen, options));
         return services;
     }
@@ -67,19 +72,46 @@ public static class GatewayModule
         return api;
     }
 
+    /// <summary>Maps MQTT over WebSocket, outside <c>/api/v1</c>.</summary>
+    public static void MapMqtt(this WebApplication app)
+    {
+        app.UseWebSockets();
+        app.MapMqttWebSocket();
+    }
+
     private static void Listen(KestrelServerOptions kestrel, ListenOptions listen, GatewayOptions options)
     {
         // Kestrel's own limit is one for all listeners; each protocol has its own here.
         var metrics = kestrel.ApplicationServices.GetRequiredService<IngestMetrics>();
         var time = kestrel.ApplicationServices.GetRequiredService<TimeProvider>();
         var httpLimit = new ConnectionLimit("http", options.MaxHttpConnections, metrics, time);
-        var mqttLimit = new ConnectionLimit("mqtt", options.MaxMqttConnections, metrics, time);
+        var mqttLimit = kestrel.ApplicationServices.GetRequiredService<MqttConnectionLimit>();
         kestrel.AddServerHeader = false;
         kestrel.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(options.HttpKeepAliveSeconds);
         var address = listen.Address == "localhost" ? IPAddress.Loopback : IPAddress.Parse(listen.Address);
         if (listen.Http != 0)
             kestrel.Listen(address, listen.Http, http => http.Use(next => connection => httpLimit.HandleAsync(connection, next, RefusedConnection.AnswerAsync)));
         if (listen.Mqtt != 0)
-            kestrel.Listen(address, listen.Mqtt, mqtt => mqtt.Use(next => connection => mqttLimit.HandleAsync(connection, next, null)).UseConnectionHandler<MqttListener>());
+            kestrel.Listen(address, listen.Mqtt, mqtt => mqtt.Use(next => connection => mqttLimit.HandleAsync(connection, next)).UseConnectionHandler<MqttListener>());
+        if (!listen.HasTls)
+            return;
+        var certificates = kestrel.ApplicationServices.GetRequiredService<CertificateKeeper>();
+        if (listen.Https != 0)
+        {
+            kestrel.Listen(address, listen.Https, https =>
+            {
+                https.Use(next => connection => httpLimit.HandleAsync(connection, next, null));
+                https.UseHttps(certificates.Https);
+            });
+        }
+        if (listen.MqttTls != 0)
+        {
+            kestrel.Listen(address, listen.MqttTls, tls =>
+            {
+                tls.Use(next => connection => mqttLimit.HandleAsync(connection, next));
+                tls.UseHttps(certificates.Mqtt);
+                tls.UseConnectionHandler<MqttListener>();
+            });
+        }
     }
 }
