@@ -34,7 +34,7 @@ public static class GatewayModule
         services.AddSingleton<MessageCache>();
         services.AddSingleton<BrokerFeed>();
         services.AddSingleton<Ledger>();
-        services.AddSingleton(provider => new Intake(() => provider.GetRequiredService<IngestLogService>().Log, provider.GetRequiredService<MessageCache>(), provider.GetRequiredService<Ledger>(), provider.GetRequiredService<IngestMetrics>(), provider.GetRequiredService<BrokerFeed>()));
+        services.AddSingleton(provider => new Intake(() => provider.GetRequiredService<IngestLogService>().Log, provider.GetRequiredService<MessageCache>(), provider.GetRequiredService<Ledger>(), provider.GetRequiredService<IngestMetrics>(), provider.GetRequiredService<GatewayOptions>().CompressLogAboveBytes, provider.GetRequiredService<BrokerFeed>()));
         services.AddSingleton<Drain>();
         services.AddHostedService(provider => provider.GetRequiredService<IngestLogService>());
         services.AddHostedService<LedgerFlusher>();

@@ -88,6 +88,11 @@ public sealed class GatewayOptions
     [Range(0, 1024 * 1024 * 1024, ErrorMessage = "bytes, 0 to 1073741824; 0 turns it off")]
     public int CompressHttpAboveBytes { get; set; } = 1024;
 
+    /// <summary>Bytes. Default 0 (off), 0 to 16 MiB.</summary>
+    [Description("payloads over this size are compressed in the ingest log, in bytes, where that makes them smaller, so that it lasts longer while PostgreSQL is away; it costs time before each acknowledgement; 0 turns it off")]
+    [Range(0, 16 * 1024 * 1024, ErrorMessage = "bytes, 0 to 16777216; 0 turns it off")]
+    public int CompressLogAboveBytes { get; set; }
+
     /// <summary>Bytes. Default 1 MiB, 1 KiB to 64 MiB.</summary>
     [Description("largest MQTT packet, in bytes")]
     [Range(1024, 64 * 1024 * 1024, ErrorMessage = "bytes, 1024 to 67108864")]

@@ -13,11 +13,13 @@ namespace IoT.Modules.Gateway.Ingest;
 internal readonly record struct Taken(Task Committed, int Duplicates);
 
 /// <summary>The way in for every protocol: admitted readings into the ingest log.</summary>
-internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, Ledger ledger, IngestMetrics metrics, BrokerFeed? feed = null)
+internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, Ledger ledger, IngestMetrics metrics, int logCompressionThresholdBytes, BrokerFeed? feed = null)
 {
     // A thread encodes one batch at a time, so each keeps one: nothing is allocated per reading.
     [ThreadStatic]
     private static (DurableLog Log, RecordBatch Batch)? t_batch;
+
+    private readonly int _compressAbove = logCompressionThresholdBytes == 0 ? int.MaxValue : logCompressionThresholdBytes;
 
     /// <summary>Null when the log has no room: nothing is taken.</summary>
     /// <param name="readings">The readings.</param>
@@ -114,13 +116,7 @@ internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, Le
         var batch = kept.Batch;
         batch.Clear();
         for (var i = 0; i < readings.Count; i++)
-        {
-            var reading = readings[i];
-            var size = ReadingRecord.SizeOf(reading);
-            ReadingRecord.Write(reading, batch.GetSpan(size)[..size]);
-            batch.Advance(size);
-            batch.EndRecord();
-        }
+            ReadingRecord.Append(batch, readings[i], _compressAbove);
         foreach (var entry in quarantine)
         {
             var size = QuarantineRecord.SizeOf(entry);

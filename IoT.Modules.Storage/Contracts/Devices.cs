@@ -90,6 +90,15 @@ public sealed record RotateToken(string Id) : IRequest<Outcome<DeviceWithToken>>
 /// <summary>News: a device's credential or status changed, or it was deleted; connections made with the old one must end.</summary>
 public sealed record DeviceAccessChanged(string DeviceId) : INotification;
 
+/// <summary>
+/// News, after the commit and in order for each device: a device was registered, changed or taken out. Not for one that is registered by
+/// its first reading: that comes as <see cref="ReadingsStored"/>, and it has neither type nor location.
+/// </summary>
+/// <param name="Type">Null: none.</param>
+/// <param name="Location">Null: none.</param>
+/// <param name="IsRemoved">It is no longer in the registry.</param>
+public sealed record DeviceChanged(string DeviceId, string? Type, string? Location, bool IsRemoved = false) : INotification;
+
 /// <summary>What a device's fields may hold.</summary>
 public static class DeviceRules
 {

@@ -8,7 +8,7 @@ using NpgsqlTypes;
 
 namespace IoT.Modules.Storage.Devices;
 
-internal sealed class CreateDeviceHandler(PostgresPools database, DeviceDirectory directory, CredentialChanges changes) : IRequestHandler<CreateDevice, Outcome<DeviceWithToken>>
+internal sealed class CreateDeviceHandler(PostgresPools database, DeviceDirectory directory, CredentialChanges changes, IMediator mediator) : IRequestHandler<CreateDevice, Outcome<DeviceWithToken>>
 {
     public async Task<Outcome<DeviceWithToken>> Handle(CreateDevice request, CancellationToken cancellationToken)
     {
@@ -40,6 +40,7 @@ internal sealed class CreateDeviceHandler(PostgresPools database, DeviceDirector
         var device = directory.FindOrAdd(request.Id!);
         device.IsRegistered = true;
         directory.SetToken(device, tokenHash);
+        await mediator.Publish(new DeviceChanged(device.Id, row.Type, row.Location), cancellationToken);
         return row.ToDevice(directory).With(token);
     }
 }

@@ -22,6 +22,7 @@ internal sealed class DeleteDeviceHandler(
         if (directory.Find(request.Id) is { } device)
             directory.Remove(device);
         await mediator.Publish(new DeviceAccessChanged(request.Id), cancellationToken);
+        await mediator.Publish(new DeviceChanged(request.Id, null, null, IsRemoved: true), cancellationToken);
         await mirror.WriteThroughAsync(CredentialKind.Device, request.Id);
         return default(Done);
     }

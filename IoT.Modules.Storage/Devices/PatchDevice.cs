@@ -57,6 +57,7 @@ internal sealed class PatchDeviceHandler(
             await mediator.Publish(new DeviceAccessChanged(device.Id), cancellationToken);
             await mirror.WriteThroughAsync(CredentialKind.Device, device.Id);
         }
+        await mediator.Publish(new DeviceChanged(device.Id, changed.Type, changed.Location), cancellationToken);
         return changed;
     }
 }

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using Dapper;
+using IoT.Modules.Storage.Cache;
 using IoT.Modules.Storage.Contracts;
 using IoT.Modules.Storage.Database;
 using IoT.Modules.Storage.Partitions;
@@ -14,7 +15,8 @@ using NpgsqlTypes;
 namespace IoT.Modules.Storage.Readings;
 
 internal sealed partial class StoreReadingsHandler(
-    PostgresPools database, ReadingPartitions partitions, PendingSummaries summaries, MessageIds messageIds, QuarantineKeeper quarantine, IMediator mediator, TimeProvider time, ILogger<StoreReadingsHandler> logger)
+    PostgresPools database, ReadingPartitions partitions, PendingSummaries summaries, DeviceSeries series, MessageIds messageIds, QuarantineKeeper quarantine, StoreActivity activity, ReadingCaches caches, IMediator mediator, TimeProvider time,
+    ILogger<StoreReadingsHandler> logger)
     : IRequestHandler<StoreReadings, StoreResult>
 {
     // The position moves only from where the lane stood: of two writers, or of a write that is tried again after a commit whose
@@ -30,8 +32,15 @@ internal sealed partial class StoreReadingsHandler(
 
     private const string InsertReadings = $"insert into device_data (device_id, timestamp, data_type, payload) {SelectReadings}";
 
-    // All in one statement, hence one transaction and one round trip.
-    private const string MoveAndInsert = $"with moved as ({Move}), inserted as ({InsertReadings} where exists (select 1 from moved)), summarised as ({PendingSummaries.Insert} where exists (select 1 from moved)) {DeviceLedger.Insert} where exists (select 1 from moved) {DeviceLedger.Upsert}";
+    // All in one statement, hence one transaction and one round trip. The ids come in the order of the readings; no row: nothing was moved.
+    private const string MoveAndInsert =
+        $"""
+         with moved as ({Move}), inserted as ({InsertReadings} where exists (select 1 from moved) returning id),
+             summarised as ({PendingSummaries.Insert} where exists (select 1 from moved)),
+             known as ({DeviceSeries.Insert} where exists (select 1 from moved) {DeviceSeries.Upsert}),
+             counted as ({DeviceLedger.Insert} where exists (select 1 from moved))
+         select array_agg(id) from inserted having count(*) > 0
+         """;
 
     // A device that came without being created first gets its row with its first reading.
     private const string InsertDevices =
@@ -41,7 +50,20 @@ internal sealed partial class StoreReadingsHandler(
         on conflict do nothing
         """;
 
+    /// <param name="Taken">The readings but for duplicates.</param>
+    /// <param name="Ids">Of those of them that are stored; null when they are not known.</param>
+    private readonly record struct Written(Reading[] Taken, long[]? Ids, IReadOnlyList<LedgerCounts> Ledger);
+
     public async Task<StoreResult> Handle(StoreReadings request, CancellationToken cancellationToken)
+    {
+        activity.Begin(request.From);
+        var result = await StoreAsync(request, cancellationToken);
+        // Not when it fails: whether its transaction is committed is known only after the next try.
+        activity.End(request.From);
+        return result;
+    }
+
+    private async Task<StoreResult> StoreAsync(StoreReadings request, CancellationToken cancellationToken)
     {
         request = await partitions.PlaceAsync(request, cancellationToken);
         var readings = request.Readings as Reading[] ?? [.. request.Readings];
@@ -51,7 +73,7 @@ internal sealed partial class StoreReadingsHandler(
 
         await using var connection = await database.Write.OpenConnectionAsync(cancellationToken);
         List<Reading> quarantined = [];
-        (Reading[] Taken, IReadOnlyList<LedgerCounts> Ledger)? written;
+        Written? written;
         try
         {
             written = await StoreAsync(connection, request, readings, part, cancellationToken);
@@ -71,10 +93,10 @@ internal sealed partial class StoreReadingsHandler(
             var leftOut = await ReadLeftOutAsync(connection, request, cancellationToken);
             quarantined.AddRange(leftOut.Where(place => place < 0).Select(place => readings[-1 - place]));
             var duplicates = leftOut.Where(place => place >= 0).ToHashSet();
-            var devices = readings.Select(r => r.Device.Id).Concat(request.Quarantine.Select(entry => entry.DeviceId));
-            written = ([.. readings.Where((_, place) => !duplicates.Contains(place))], await DeviceLedger.ReadAsync(connection, devices, cancellationToken));
+            var others = readings.Where((_, place) => !duplicates.Contains(place)).ToArray();
+            written = new Written(others, null, TallyOf(request, readings, others, quarantined).Counts());
         }
-        var (taken, ledger) = written.Value;
+        var (taken, ids, ledger) = written.Value;
 
         var now = time.GetUtcNow().UtcDateTime;
         foreach (var reading in readings)
@@ -83,24 +105,30 @@ internal sealed partial class StoreReadingsHandler(
             reading.Device.LastSeen = now;
         }
         var stored = quarantined.Count == 0 ? taken : [.. taken.Where(r => !quarantined.Contains(r))];
+        // Before the lane's position is known to have moved: whoever waits for that finds no older value.
+        caches.Stored(stored);
         if (stored.Length > 0)
-            await PublishAsync(stored, cancellationToken);
+            await PublishAsync(stored, ids, cancellationToken);
         var kept = quarantined.Count + request.Quarantine.Count;
         if (kept > 0)
             await quarantine.TryKeepAsync(kept, cancellationToken);
         return new StoreResult(stored.Length, readings.Length - taken.Length, kept, ledger);
     }
 
-    /// <summary>The readings but for duplicates; null when the lane did not stand where the request says.</summary>
-    private async Task<(Reading[] Taken, IReadOnlyList<LedgerCounts> Ledger)?> StoreAsync(
+    /// <summary>Null when the lane did not stand where the request says.</summary>
+    private async Task<Written?> StoreAsync(
         NpgsqlConnection connection, StoreReadings request, Reading[] readings, int? part, CancellationToken cancellationToken)
     {
         var newDevices = NewDevices(readings);
         if (newDevices.Length == 0 && part is null && request.Quarantine.Count == 0 && readings.Length > 0)
         {
-            var parameters = summaries.AddTo(TallyOf(request, readings, readings, []).AddTo(new DynamicParameters(ParametersOf(request, readings))), readings);
-            var counts = (await connection.QueryAsync<LedgerCounts>(new CommandDefinition(MoveAndInsert, parameters, cancellationToken: cancellationToken))).AsList();
-            return counts.Count > 0 ? (readings, counts) : null;
+            var all = TallyOf(request, readings, readings, []);
+            var unknown = series.NotKnown(readings);
+            var parameters = unknown.AddTo(summaries.AddTo(all.AddTo(new DynamicParameters(ParametersOf(request, readings))), readings));
+            if (await connection.ExecuteScalarAsync<long[]?>(new CommandDefinition(MoveAndInsert, parameters, cancellationToken: cancellationToken)) is not { } inserted)
+                return null;
+            series.Know(unknown);
+            return new Written(readings, inserted, all.Counts());
         }
 
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
@@ -108,21 +136,23 @@ internal sealed partial class StoreReadingsHandler(
             return null;
         await InsertDevicesAsync(connection, transaction, newDevices, cancellationToken);
         var taken = await TakeIdsAsync(connection, transaction, readings, part, cancellationToken);
-        if (taken.Length > 0)
-            await InsertReadingsAsync(connection, transaction, request, taken, cancellationToken);
+        var ids = taken.Length > 0 ? await InsertReadingsAsync(connection, transaction, request, taken, cancellationToken) : [];
         await summaries.InsertAsync(connection, transaction, taken, cancellationToken);
+        var unknownSeries = await series.InsertAsync(connection, transaction, taken, cancellationToken);
         await QuarantineKeeper.InsertAsync(connection, transaction, request.Quarantine, cancellationToken);
         await LeaveOutAsync(connection, transaction, request, readings, taken, [], cancellationToken);
-        var ledger = await DeviceLedger.CountAsync(connection, transaction, TallyOf(request, readings, taken, []), cancellationToken);
+        var tally = TallyOf(request, readings, taken, []);
+        await DeviceLedger.AddAsync(connection, transaction, tally, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        return (taken, ledger);
+        series.Know(unknownSeries);
+        return new Written(taken, ids, tally.Counts());
     }
 
     /// <summary>
     /// Splits what PostgreSQL refuses, behind savepoints, until the refused reading stands alone and can be quarantined; still one
     /// transaction.
     /// </summary>
-    private async Task<(Reading[] Taken, IReadOnlyList<LedgerCounts> Ledger)?> StoreOneByOneAsync(
+    private async Task<Written?> StoreOneByOneAsync(
         NpgsqlConnection connection, StoreReadings request, Reading[] readings, int? part, List<Reading> quarantined, CancellationToken cancellationToken)
     {
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
@@ -131,13 +161,18 @@ internal sealed partial class StoreReadingsHandler(
         await InsertDevicesAsync(connection, transaction, NewDevices(readings), cancellationToken);
         // The id of a reading that turns out to be refused is taken too: sent again, it is still the one in the quarantine.
         var taken = await TakeIdsAsync(connection, transaction, readings, part, cancellationToken);
-        await SplitAsync(connection, transaction, request, taken, quarantined, cancellationToken);
-        await summaries.InsertAsync(connection, transaction, [.. taken.Where(r => !quarantined.Contains(r))], cancellationToken);
+        var ids = new List<long>();
+        await SplitAsync(connection, transaction, request, taken, ids, quarantined, cancellationToken);
+        Reading[] kept = [.. taken.Where(r => !quarantined.Contains(r))];
+        await summaries.InsertAsync(connection, transaction, kept, cancellationToken);
+        var unknownSeries = await series.InsertAsync(connection, transaction, kept, cancellationToken);
         await QuarantineKeeper.InsertAsync(connection, transaction, request.Quarantine, cancellationToken);
         await LeaveOutAsync(connection, transaction, request, readings, taken, quarantined, cancellationToken);
-        var ledger = await DeviceLedger.CountAsync(connection, transaction, TallyOf(request, readings, taken, quarantined), cancellationToken);
+        var tally = TallyOf(request, readings, taken, quarantined);
+        await DeviceLedger.AddAsync(connection, transaction, tally, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        return (taken, ledger);
+        series.Know(unknownSeries);
+        return new Written(taken, [.. ids], tally.Counts());
     }
 
     private static DeviceLedger.Tally TallyOf(StoreReadings request, Reading[] readings, Reading[] taken, List<Reading> refused)
@@ -171,14 +206,15 @@ internal sealed partial class StoreReadingsHandler(
     }
 
     private async Task SplitAsync(
-        NpgsqlConnection connection, NpgsqlTransaction transaction, StoreReadings request, ArraySegment<Reading> readings, List<Reading> quarantined, CancellationToken cancellationToken)
+        NpgsqlConnection connection, NpgsqlTransaction transaction, StoreReadings request, ArraySegment<Reading> readings, List<long> ids, List<Reading> quarantined,
+        CancellationToken cancellationToken)
     {
         if (readings.Count == 0)
             return;
         await transaction.SaveAsync("part", cancellationToken);
         try
         {
-            await InsertReadingsAsync(connection, transaction, request, [.. readings], cancellationToken);
+            ids.AddRange(await InsertReadingsAsync(connection, transaction, request, [.. readings], cancellationToken));
             await transaction.ReleaseAsync("part", cancellationToken);
         }
         catch (PostgresException exception) when (IsAboutTheData(exception))
@@ -188,8 +224,8 @@ internal sealed partial class StoreReadingsHandler(
             if (readings.Count > 1)
             {
                 var half = readings.Count / 2;
-                await SplitAsync(connection, transaction, request, readings[..half], quarantined, cancellationToken);
-                await SplitAsync(connection, transaction, request, readings[half..], quarantined, cancellationToken);
+                await SplitAsync(connection, transaction, request, readings[..half], ids, quarantined, cancellationToken);
+                await SplitAsync(connection, transaction, request, readings[half..], ids, quarantined, cancellationToken);
                 return;
             }
             var reading = readings[0];
@@ -217,9 +253,10 @@ internal sealed partial class StoreReadingsHandler(
         }, transaction, cancellationToken: cancellationToken));
     }
 
-    private static Task<int> InsertReadingsAsync(
+    /// <summary>Answers their ids, in order.</summary>
+    private static async Task<long[]> InsertReadingsAsync(
         NpgsqlConnection connection, NpgsqlTransaction transaction, StoreReadings request, Reading[] readings, CancellationToken cancellationToken) =>
-        connection.ExecuteAsync(new CommandDefinition(InsertReadings, ParametersOf(request, readings), transaction, cancellationToken: cancellationToken));
+        [.. await connection.QueryAsync<long>(new CommandDefinition($"{InsertReadings} returning id", ParametersOf(request, readings), transaction, cancellationToken: cancellationToken))];
 
     private static object ParametersOf(StoreReadings request, Reading[] readings) => new
     {
@@ -230,7 +267,7 @@ internal sealed partial class StoreReadingsHandler(
         DeviceIds = new ArrayParameter<Guid>(Array.ConvertAll(readings, r => r.Device.Uuid), NpgsqlDbType.Uuid),
         Timestamps = new ArrayParameter<DateTime>(Array.ConvertAll(readings, r => r.Timestamp), NpgsqlDbType.TimestampTz),
         DataTypes = new ArrayParameter<string>(Array.ConvertAll(readings, r => r.DataType), NpgsqlDbType.Varchar),
-        Payloads = new ArrayParameter<string>(Array.ConvertAll(readings, r => System.Text.Encoding.UTF8.GetString(r.Payload.Span)), NpgsqlDbType.Jsonb),
+        Payloads = new ArrayParameter<ReadOnlyMemory<byte>>(Array.ConvertAll(readings, r => r.Payload), NpgsqlDbType.Jsonb),
     };
 
     /// <summary>As its sender might have written it, but without its message id, which is taken: so it can be retried.</summary>
@@ -291,14 +328,17 @@ internal sealed partial class StoreReadingsHandler(
     }
 
     /// <summary>They are stored, whatever becomes of the news: a fault there must not look like one of the write.</summary>
-    private async Task PublishAsync(Reading[] stored, CancellationToken cancellationToken)
+    private async Task PublishAsync(Reading[] stored, long[]? ids, CancellationToken cancellationToken)
     {
+        if (ids is null)
+            activity.Miss();
         try
         {
-            await mediator.Publish(new ReadingsStored(stored), cancellationToken);
+            await mediator.Publish(new ReadingsStored(stored) { Ids = ids }, cancellationToken);
         }
         catch (Exception exception) when (exception is not OperationCanceledException)
         {
+            activity.Miss();
             LogNotFollowed(exception, stored.Length);
         }
     }
