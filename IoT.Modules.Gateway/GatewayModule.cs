@@ -3,6 +3,7 @@ using IoT.Modules.Gateway.Contracts;
 using IoT.Modules.Gateway.Http;
 using IoT.Modules.Gateway.Ingest;
 using IoT.Modules.Gateway.Mqtt;
+using IoT.Modules.Gateway.Mqtt.Durable;
 using IoT.Modules.Gateway.Mqtt.WebSockets;
 using IoT.Modules.Gateway.Tls;
 using Microsoft.AspNetCore.Builder;
@@ -32,9 +33,11 @@ public static class GatewayModule
         services.AddSingleton<DeviceRates>();
         services.AddSingleton<Admission>();
         services.AddSingleton<IngestLogService>();
+        services.AddSingleton(provider => new LogTrim(() => provider.GetRequiredService<IngestLogService>().Log));
         services.AddSingleton<MessageCache>();
+        services.AddSingleton<BrokerFeed>();
         services.AddSingleton<Ledger>();
-        services.AddSingleton(provider => new Intake(() => provider.GetRequiredService<IngestLogService>().Log, provider.GetRequiredService<MessageCache>(), provider.GetRequiredService<Ledger>(), provider.GetRequiredService<IngestMetrics>(), provider.GetRequiredService<GatewayOptions>().CompressLogAboveBytes));
+        services.AddSingleton(provider => new Intake(() => provider.GetRequiredService<IngestLogService>().Log, provider.GetRequiredService<MessageCache>(), provider.GetRequiredService<Ledger>(), provider.GetRequiredService<IngestMetrics>(), provider.GetRequiredService<GatewayOptions>().CompressLogAboveBytes, provider.GetRequiredService<BrokerFeed>()));
         services.AddSingleton<Drain>();
         services.AddHostedService(provider => provider.GetRequiredService<IngestLogService>());
         services.AddHostedService<LedgerFlusher>();
@@ -44,7 +47,8 @@ public static class GatewayModule
 
         services.AddHealthChecks()
             .AddCheck<IngestHealth>("ingest")
-            .AddCheck<MqttHealth>("mqtt");
+            .AddCheck<MqttHealth>("mqtt")
+            .AddCheck<MqttStateHealth>("mqtt_state");
         if (listen.HasTls)
         {
             services.AddSingleton<CertificateKeeper>();

@@ -167,6 +167,10 @@ public sealed class GatewayOptions
     [Description("most memory that they take, in MiB")]
     [Range(1, 65_536, ErrorMessage = "MiB, 1 to 65536")]
     public int MqttMaxRetainedMiB { get; set; } = 64;
+    /// <summary>MiB. Default 2,048 (2 GiB), 16 to 1,048,576 (1 TiB).</summary>
+    [Description("most disk that MQTT sessions, what waits for them and retained messages take, in MiB; full, they are kept in the ingest log, up to half of it, and an alarm says so")]
+    [Range(16, 1_048_576, ErrorMessage = "MiB, 16 to 1048576")]
+    public int MqttStateMiB { get; set; } = 2_048;
 
     /// <summary>Ids. Default 200,000, 1 to 10,000,000.</summary>
     [Description("newest message ids known in memory: duplicates of these are answered without being logged again; the others are found on their way into PostgreSQL")]
