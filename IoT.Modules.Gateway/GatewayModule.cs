@@ -45,8 +45,6 @@ public static class GatewayModule
         services.AddHostedService<LedgerFlusher>();
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());
 
-        services.AddSingleton<BrokerStateWriter>();
-        services.AddHostedService(provider => provider.GetRequiredService<BrokerStateWriter>());
         services.AddMqtt(options);
 
         services.AddHealthChecks()

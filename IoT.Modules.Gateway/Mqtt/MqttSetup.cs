@@ -14,7 +14,9 @@ internal static class MqttSetup
 
     public static void AddMqtt(this IServiceCollection services, GatewayOptions options)
     {
+        services.AddSingleton<BrokerStateWriter>();
         services.AddSingleton<IBrokerJournal, BrokerJournal>();
+        services.AddHostedService(provider => provider.GetRequiredService<BrokerStateWriter>());
         services.AddSingleton<BrokerJournalWriter>();
         services.AddSingleton<BrokerMetrics>();
         services.AddSingleton<TopicCache>();
