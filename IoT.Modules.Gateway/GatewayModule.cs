@@ -6,7 +6,6 @@ using IoT.Modules.Gateway.Mqtt;
 using IoT.Modules.Gateway.Mqtt.WebSockets;
 using IoT.Modules.Gateway.Tls;
 using Microsoft.AspNetCore.Builder;
-using IoT.Modules.Gateway.Mqtt.Durable;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Routing;
@@ -41,12 +40,7 @@ public static class GatewayModule
         services.AddHostedService<LedgerFlusher>();
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());
 
-        services.AddSingleton<IBrokerJournal, BrokerJournal>();
-        services.AddSingleton<MqttAccess>();
-        services.AddSingleton<MqttConnectionLimit>();
-        services.AddSingleton<MqttListener>();
-        services.AddSingleton<MqttBroker>();
-        services.AddHostedService(provider => provider.GetRequiredService<MqttBroker>());
+        services.AddMqtt(options);
 
         services.AddHealthChecks()
             .AddCheck<IngestHealth>("ingest")

@@ -1,7 +1,6 @@
 using System.Buffers;
-using MQTTnet.Packets;
 
-namespace IoT.Modules.Gateway.Mqtt;
+namespace IoT.Modules.Gateway.Mqtt.Connections;
 
 /// <summary>
 /// What has been read of a connection before its turn: kept until it is handled, and searched for PINGREQs, which can be answered ahead
@@ -50,16 +49,21 @@ internal sealed class ReadAhead : IDisposable
     }
 
     /// <summary>Takes the first packet out; whether it is a PINGREQ that has been answered already.</summary>
-    public bool WasAnswered(MqttPacket packet, int bytes)
+    public bool WasAnswered(bool isPing, int bytes)
     {
         _start += bytes;
         _searched = Math.Max(_searched, _start);
-        if (_start == _end)
-            Dispose();
-        if (_answered == 0 || packet is not MqttPingReqPacket)
+        if (_answered == 0 || !isPing)
             return false;
         _answered--;
         return true;
+    }
+
+    /// <summary>Nothing of what was taken out is used any more: an empty buffer goes back.</summary>
+    public void Trim()
+    {
+        if (_start == _end)
+            Dispose();
     }
 
     public void Dispose()
