@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using IoT.Benchmarks.Broker;
 using IoT.Benchmarks.Ingest;
 using IoT.Benchmarks.Load;
 using IoT.Benchmarks.Runner;
@@ -7,12 +8,15 @@ using IoT.Benchmarks.Storage;
 // Started by the benchmarks themselves, as processes of their own.
 if (args is [LoadProcess.Role, ..])
     return await LoadProcess.ServeAsync(args[1..]);
+if (args is [Crowd.Role, ..])
+    return await Crowd.ServeAsync(args[1..]);
 if (args is [ReferenceServer.Role, ..])
     return await ReferenceServer.ServeAsync(args[1..]);
 
 var benchmarks = new Dictionary<string, Func<BenchOptions, List<Figure>, CancellationToken, Task>>
 {
     [IngestBenchmark.Name] = IngestBenchmark.RunAsync,
+    [BrokerBenchmark.Name] = BrokerBenchmark.RunAsync,
     [StorageBenchmark.Name] = StorageBenchmark.RunAsync,
 };
 
