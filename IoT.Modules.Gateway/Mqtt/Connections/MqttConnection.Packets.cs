@@ -11,7 +11,10 @@ internal sealed partial class MqttConnection
     /// <summary>Topics that a client may abbreviate.</summary>
     private const ushort MostAliases = 32;
 
+    private const int MostRefused = 1000;
+
     private PublishTopic?[]? _aliases;
+    private HashSet<ushort>? _refused;
     private PublishTopic? _lastTopic;
 
     private async ValueTask HandlePublishAsync(Frame frame, FlushSet flush)
@@ -69,6 +72,8 @@ internal sealed partial class MqttConnection
             default:
                 if (reason < Reason.UnspecifiedError)
                     Session!.Receive(packet.PacketId, outcome.Commit ?? Task.CompletedTask);
+                else if ((_refused ??= []).Count < MostRefused)
+                    _refused.Add(packet.PacketId);
                 _acks.Add(new PendingAck(outcome.Commit, PacketType.PubRec, packet.PacketId, reason, outcome.Text), flush);
                 break;
         }
@@ -119,7 +124,8 @@ internal sealed partial class MqttConnection
                     _acks.Add(new PendingAck(received, PacketType.PubRel, ack.PacketId, isUnderWay ? Reason.Success : Reason.PacketIdentifierNotFound), flush);
                 break;
             case PacketType.PubRel:
-                var isReleased = session.Release(ack.PacketId, out var released);
+                // A PUBREC that said no ended the exchange; clients of MQTTnet go on with it all the same, and take 0x92 for the answer.
+                var isReleased = session.Release(ack.PacketId, out var released) | _refused?.Remove(ack.PacketId) == true;
                 _acks.Add(new PendingAck(released, PacketType.PubComp, ack.PacketId, isReleased ? Reason.Success : Reason.PacketIdentifierNotFound), flush);
                 break;
             default:

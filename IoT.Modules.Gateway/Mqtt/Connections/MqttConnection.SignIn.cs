@@ -1,5 +1,4 @@
 using IoT.Modules.Gateway.Mqtt.Packets;
-using IoT.Modules.Gateway.Mqtt.Sessions;
 using IoT.Modules.Gateway.Tls;
 
 namespace IoT.Modules.Gateway.Mqtt.Connections;
@@ -35,8 +34,8 @@ internal sealed partial class MqttConnection
         }
         if (isAssigned)
             connect.ClientId = Guid.NewGuid().ToString("N");
-        var certified = DeviceCertificate.DeviceOf(_transport);
-        if (_services.Access.SignIn(connect.UserName, connect.Password, certified) is not { } identity)
+        var certifiedDevice = DeviceCertificate.DeviceOf(_transport);
+        if (_services.Access.SignIn(connect.UserName, connect.Password, certifiedDevice) is not { } identity)
         {
             Refuse(string.IsNullOrEmpty(connect.UserName) ? Reason.NotAuthorized : Reason.BadUserNameOrPassword, "User name or password is wrong.", true, flush);
             return;
@@ -58,7 +57,7 @@ internal sealed partial class MqttConnection
         }
         (Session, Identity) = (opened.Session, identity);
         // From here on the end of a credential finds the connection; before, it may just have passed it by.
-        if (_services.Access.SignIn(connect.UserName, connect.Password, certified) is null)
+        if (_services.Access.SignIn(connect.UserName, connect.Password, certifiedDevice) is null)
         {
             End(Reason.NotAuthorized, "The access has ended.", dropsWill: true);
             return;

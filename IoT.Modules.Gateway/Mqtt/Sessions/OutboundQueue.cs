@@ -22,6 +22,18 @@ internal sealed class OutboundQueue(int maxMessages, long maxBytes)
         return first is not null;
     }
 
+    /// <summary>How many of them have QoS 0.</summary>
+    public int Qos0Count => _qos0.Count;
+
+    /// <summary>The first with QoS 0, which need not be the first of all.</summary>
+    public bool TryPeekQos0([NotNullWhen(true)] out OutgoingMessage? first)
+    {
+        first = _qos0.TryPeek(out var node) ? node.Value : null;
+        return first is not null;
+    }
+
+    public void RemoveFirstQos0() => Remove(_qos0.Dequeue());
+
     /// <param name="dropped">How many with QoS 0 had to go for it, itself included.</param>
     /// <param name="cut">What of the backlog had to go for it; null: nothing.</param>
     public void Add(OutgoingMessage message, out int dropped, out List<OutgoingMessage>? cut)

@@ -35,7 +35,7 @@ internal sealed partial class Session
                 // Not kept for a client that is away, as Mosquitto does.
                 if (Connection is null)
                     return;
-                if (_queue.Count == 0 && _isReady && Write(Connection, message, 0, 0, false, dispatch.IsRetain, dispatch.SubscriptionIds, flush) is WriteResult.Written or WriteResult.TooLarge)
+                if (_isReady && (_queue.Count == 0 || (_queue.Qos0Count == 0 && _window >= Connection.SendQuota)) && Write(Connection, message, 0, 0, false, dispatch.IsRetain, dispatch.SubscriptionIds, flush) is WriteResult.Written or WriteResult.TooLarge)
                     return;
             }
             Enqueue(new OutgoingMessage(message, dispatch.Qos, dispatch.IsRetain, dispatch.SubscriptionIds, IsDurable ? messageId : 0, commit, dispatch.Group));
@@ -172,7 +172,10 @@ internal sealed partial class Session
                 continue;
             }
             if (next.Qos > 0 && !TryTakePacketId(connection, next))
+            {
+                PumpQos0(connection, flush);
                 return;
+            }
             switch (Write(connection, next.Message, next.Qos, next.PacketId, next.IsDup, next.IsRetain, next.SubscriptionIds, flush))
             {
                 case WriteResult.Written:
@@ -187,6 +190,17 @@ internal sealed partial class Session
                 default:
                     return;
             }
+        }
+    }
+
+    /// <summary>The receive maximum is none for QoS 0.</summary>
+    private void PumpQos0(MqttConnection connection, FlushSet flush)
+    {
+        while (_queue.TryPeekQos0(out var next))
+        {
+            if (!next.Message.IsExpired && Write(connection, next.Message, 0, 0, false, next.IsRetain, next.SubscriptionIds, flush) is not (WriteResult.Written or WriteResult.TooLarge))
+                return;
+            _queue.RemoveFirstQos0();
         }
     }
 
