@@ -1,6 +1,7 @@
 using System.Net;
 using IoT.Modules.Gateway.Contracts;
 using IoT.Modules.Gateway.Http;
+using IoT.Modules.Gateway.Import;
 using IoT.Modules.Gateway.Ingest;
 using IoT.Modules.Gateway.Mqtt;
 using IoT.Modules.Gateway.Mqtt.Durable;
@@ -29,6 +30,7 @@ public static class GatewayModule
         services.AddSingleton<ReadingParser>();
         services.AddSingleton<DeviceRates>();
         services.AddSingleton<Admission>();
+        services.AddSingleton<Imports>();
         services.AddSingleton<IngestLogService>();
         services.AddSingleton<MessageCache>();
         services.AddSingleton<Ledger>();
@@ -55,6 +57,7 @@ public static class GatewayModule
     public static IEndpointRouteBuilder MapGateway(this IEndpointRouteBuilder api)
     {
         api.MapPostData();
+        api.MapImportReadings();
         api.MapRetryQuarantined();
         api.MapGetLedger();
         return api;
