@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using IoT.Benchmarks.Cache;
+using IoT.Benchmarks.Broker;
 using IoT.Benchmarks.Ingest;
 using IoT.Benchmarks.Load;
 using IoT.Benchmarks.Runner;
@@ -10,12 +11,15 @@ if (args is [LoadProcess.Role, ..])
     return await LoadProcess.ServeAsync(args[1..]);
 if (args is [LatestServer.Role, ..])
     return await LatestServer.ServeAsync(args[1..]);
+if (args is [Crowd.Role, ..])
+    return await Crowd.ServeAsync(args[1..]);
 if (args is [ReferenceServer.Role, ..])
     return await ReferenceServer.ServeAsync(args[1..]);
 
 var benchmarks = new Dictionary<string, Func<BenchOptions, List<Figure>, CancellationToken, Task>>
 {
     [IngestBenchmark.Name] = IngestBenchmark.RunAsync,
+    [BrokerBenchmark.Name] = BrokerBenchmark.RunAsync,
     [StorageBenchmark.Name] = StorageBenchmark.RunAsync,
     [CacheBenchmark.Name] = CacheBenchmark.RunAsync,
 };

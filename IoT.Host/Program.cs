@@ -40,6 +40,7 @@ try
     var app = builder.Build();
     app.UseOperations();
     app.UseSignIn();
+    app.MapMqtt();
     app.MapHealth();
     app.MapMetrics();
     app.MapApiDescription();

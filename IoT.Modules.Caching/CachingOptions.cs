@@ -52,18 +52,4 @@ public sealed class CachingOptions
     [Description("what every key in Redis begins with; installations that share a Redis and not their database need different ones")]
     [RegularExpression("[A-Za-z0-9_.-]{1,64}", ErrorMessage = "1 to 64 of A-Z a-z 0-9 _ . -")]
     public string RedisPrefix { get; set; } = "iot";
-
-    /// <summary>Default false: see decision 0023.</summary>
-    [Description("`true` computes ahead what is asked for next, as far as it can be told from what was asked for before")]
-    public bool PrefetchEnabled { get; set; }
-
-    /// <summary>Percent. Default 50, 1 to 100.</summary>
-    [Description("how sure that must be, in percent")]
-    [Range(1, 100, ErrorMessage = "percent, 1 to 100")]
-    public int PrefetchConfidencePercent { get; set; } = 50;
-
-    /// <summary>Loads. Default 2, 1 to 100.</summary>
-    [Description("most that is computed ahead at once; while more than this many requests compute for themselves, nothing is")]
-    [Range(1, 100, ErrorMessage = "loads, 1 to 100")]
-    public int PrefetchMaxLoads { get; set; } = 2;
 }

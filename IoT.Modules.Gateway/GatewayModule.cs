@@ -5,6 +5,9 @@ using IoT.Modules.Gateway.Import;
 using IoT.Modules.Gateway.Ingest;
 using IoT.Modules.Gateway.Mqtt;
 using IoT.Modules.Gateway.Mqtt.Durable;
+using IoT.Modules.Gateway.Mqtt.WebSockets;
+using IoT.Modules.Gateway.Tls;
+using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Routing;
@@ -32,23 +35,30 @@ public static class GatewayModule
         services.AddSingleton<Admission>();
         services.AddSingleton<Imports>();
         services.AddSingleton<IngestLogService>();
+        services.AddSingleton(provider => new LogTrim(() => provider.GetRequiredService<IngestLogService>().Log));
         services.AddSingleton<MessageCache>();
+        services.AddSingleton<BrokerFeed>();
         services.AddSingleton<Ledger>();
-        services.AddSingleton(provider => new Intake(() => provider.GetRequiredService<IngestLogService>().Log, provider.GetRequiredService<MessageCache>(), provider.GetRequiredService<Ledger>(), provider.GetRequiredService<IngestMetrics>(), provider.GetRequiredService<GatewayOptions>().CompressLogAboveBytes));
+        services.AddSingleton(provider => new Intake(
+            () => provider.GetRequiredService<IngestLogService>().Log, provider.GetRequiredService<MessageCache>(), provider.GetRequiredService<Ledger>(), provider.GetRequiredService<IngestMetrics>(),
+            provider.GetRequiredService<GatewayOptions>().CompressLogAboveBytes, provider.GetRequiredService<BrokerFeed>()));
         services.AddSingleton<Drain>();
         services.AddHostedService(provider => provider.GetRequiredService<IngestLogService>());
         services.AddHostedService<LedgerFlusher>();
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());
 
-        services.AddSingleton<IBrokerJournal, BrokerJournal>();
-        services.AddSingleton<MqttAccess>();
-        services.AddSingleton<MqttListener>();
-        services.AddSingleton<MqttBroker>();
-        services.AddHostedService(provider => provider.GetRequiredService<MqttBroker>());
+        services.AddMqtt(options);
 
         services.AddHealthChecks()
             .AddCheck<IngestHealth>("ingest")
-            .AddCheck<MqttHealth>("mqtt");
+            .AddCheck<MqttHealth>("mqtt")
+            .AddCheck<MqttStateHealth>("mqtt_state");
+        if (listen.HasTls)
+        {
+            services.AddSingleton<CertificateKeeper>();
+            services.AddHostedService(provider => provider.GetRequiredService<CertificateKeeper>());
+            services.AddHealthChecks().AddCheck<CertificateKeeper>("certificate");
+        }
         services.Configure<KestrelServerOptions>(kestrel => Listen(kestrel, listen, options));
         return services;
     }
@@ -63,19 +73,46 @@ public static class GatewayModule
         return api;
     }
 
+    /// <summary>Maps MQTT over WebSocket, outside <c>/api/v1</c>.</summary>
+    public static void MapMqtt(this WebApplication app)
+    {
+        app.UseWebSockets();
+        app.MapMqttWebSocket();
+    }
+
     private static void Listen(KestrelServerOptions kestrel, ListenOptions listen, GatewayOptions options)
     {
         // Kestrel's own limit is one for all listeners; each protocol has its own here.
         var metrics = kestrel.ApplicationServices.GetRequiredService<IngestMetrics>();
         var time = kestrel.ApplicationServices.GetRequiredService<TimeProvider>();
         var httpLimit = new ConnectionLimit("http", options.MaxHttpConnections, metrics, time);
-        var mqttLimit = new ConnectionLimit("mqtt", options.MaxMqttConnections, metrics, time);
+        var mqttLimit = kestrel.ApplicationServices.GetRequiredService<MqttConnectionLimit>();
         kestrel.AddServerHeader = false;
         kestrel.Limits.KeepAliveTimeout = TimeSpan.FromSeconds(options.HttpKeepAliveSeconds);
         var address = listen.Address == "localhost" ? IPAddress.Loopback : IPAddress.Parse(listen.Address);
         if (listen.Http != 0)
             kestrel.Listen(address, listen.Http, http => http.Use(next => connection => httpLimit.HandleAsync(connection, next, RefusedConnection.AnswerAsync)));
         if (listen.Mqtt != 0)
-            kestrel.Listen(address, listen.Mqtt, mqtt => mqtt.Use(next => connection => mqttLimit.HandleAsync(connection, next, null)).UseConnectionHandler<MqttListener>());
+            kestrel.Listen(address, listen.Mqtt, mqtt => mqtt.Use(next => connection => mqttLimit.HandleAsync(connection, next)).UseConnectionHandler<MqttListener>());
+        if (!listen.HasTls)
+            return;
+        var certificates = kestrel.ApplicationServices.GetRequiredService<CertificateKeeper>();
+        if (listen.Https != 0)
+        {
+            kestrel.Listen(address, listen.Https, https =>
+            {
+                https.Use(next => connection => httpLimit.HandleAsync(connection, next, null));
+                https.UseHttps(certificates.Https);
+            });
+        }
+        if (listen.MqttTls != 0)
+        {
+            kestrel.Listen(address, listen.MqttTls, tls =>
+            {
+                tls.Use(next => connection => mqttLimit.HandleAsync(connection, next));
+                tls.UseHttps(certificates.Mqtt);
+                tls.UseConnectionHandler<MqttListener>();
+            });
+        }
     }
 }

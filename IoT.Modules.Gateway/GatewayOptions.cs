@@ -58,10 +58,20 @@ public sealed class GatewayOptions
     [Range(1, 1_000_000, ErrorMessage = "devices a minute, 1 to 1000000")]
     public int MaxNewDevicesPerMinute { get; set; } = 1_000;
 
-    /// <summary>Connections. Default 10,000, 1 to 1,000,000.</summary>
+    /// <summary>Connections. Default 20,000, 1 to 1,000,000.</summary>
     [Description("most MQTT connections at once; one more is closed before it has signed in")]
     [Range(1, 1_000_000, ErrorMessage = "connections, 1 to 1000000")]
-    public int MaxMqttConnections { get; set; } = 10_000;
+    public int MaxMqttConnections { get; set; } = 20_000;
+
+    /// <summary>Connections. Default 15,000, 1 to 1,000,000.</summary>
+    [Description("most MQTT connections at once from one address")]
+    [Range(1, 1_000_000, ErrorMessage = "connections, 1 to 1000000")]
+    public int MqttMaxConnectionsPerAddress { get; set; } = 15_000;
+
+    /// <summary>Connections a second. Default 20,000, 1 to 1,000,000.</summary>
+    [Description("most new MQTT connections a second; more wait for their turn")]
+    [Range(1, 1_000_000, ErrorMessage = "connections a second, 1 to 1000000")]
+    public int MqttHandshakesPerSecond { get; set; } = 20_000;
 
     /// <summary>Connections. Default 5,000, 1 to 1,000,000.</summary>
     [Description("most HTTP connections at once, the page's and the API's; one more is answered 503 and closed")]
@@ -98,10 +108,70 @@ public sealed class GatewayOptions
     [Range(1024, 64 * 1024 * 1024, ErrorMessage = "bytes, 1024 to 67108864")]
     public int MqttMaxPacketBytes { get; set; } = 1024 * 1024;
 
+    /// <summary>Bytes. Default 64 KiB, 1 KiB to 1 MiB.</summary>
+    [Description("largest first packet of an MQTT connection, CONNECT with its will, in bytes")]
+    [Range(1024, 1024 * 1024, ErrorMessage = "bytes, 1024 to 1048576")]
+    public int MqttMaxPacketBytesBeforeConnect { get; set; } = 64 * 1024;
+
+    /// <summary>Seconds. Default 5, 1 to 300.</summary>
+    [Description("how long an MQTT connection may take to sign in, in seconds")]
+    [Range(1, 300, ErrorMessage = "seconds, 1 to 300")]
+    public int MqttConnectSeconds { get; set; } = 5;
+
+    /// <summary>Seconds. Default 30, 1 to 3,600.</summary>
+    [Description("how long an MQTT client may read nothing of what waits for it before its connection is ended, in seconds")]
+    [Range(1, 3_600, ErrorMessage = "seconds, 1 to 3600")]
+    public int MqttWriteSeconds { get; set; } = 30;
+
+    /// <summary>Seconds. Default 65,535, 1 to 65,535.</summary>
+    [Description("longest keep-alive, in seconds: MQTT 5 clients that ask for a longer one are told this; below 65535 also those that ask for none")]
+    [Range(1, 65_535, ErrorMessage = "seconds, 1 to 65535")]
+    public int MqttMaxKeepAliveSeconds { get; set; } = 65_535;
+
     /// <summary>Publishes. Default 1,000, 1 to 65,535.</summary>
-    [Description("most publishes of one MQTT connection that wait for their acknowledgement; over it the connection is read no further")]
+    [Description("most publishes of one MQTT connection that wait for their acknowledgement, in each direction; over it the connection is read no further, or sent no more")]
     [Range(1, 65_535, ErrorMessage = "publishes, 1 to 65535")]
     public int MqttMaxInFlight { get; set; } = 1_000;
+
+    /// <summary>MiB. Default 2,048 (2 GiB), 16 to 1,048,576 (1 TiB).</summary>
+    [Description("most disk that MQTT sessions, what waits for them and retained messages take, in MiB; full, they are kept in the ingest log, up to half of it, and an alarm says so")]
+    [Range(16, 1_048_576, ErrorMessage = "MiB, 16 to 1048576")]
+    public int MqttStateMiB { get; set; } = 2_048;
+
+    /// <summary>Sessions. Default 100,000, 1 to 10,000,000.</summary>
+    [Description("most MQTT sessions, those of clients that are away included; one more is refused")]
+    [Range(1, 10_000_000, ErrorMessage = "sessions, 1 to 10000000")]
+    public int MqttMaxSessions { get; set; } = 100_000;
+
+    /// <summary>Days. Default 90, 1 to 36,500.</summary>
+    [Description("how long the session of an MQTT client that does not come back is kept, in days; a shorter expiry that the client asks for holds")]
+    [Range(1, 36_500, ErrorMessage = "days, 1 to 36500")]
+    public int MqttMaxSessionDays { get; set; } = 90;
+
+    /// <summary>Subscriptions. Default 10,000, 1 to 1,000,000.</summary>
+    [Description("most subscriptions of one MQTT session")]
+    [Range(1, 1_000_000, ErrorMessage = "subscriptions, 1 to 1000000")]
+    public int MqttMaxSubscriptions { get; set; } = 10_000;
+
+    /// <summary>Messages. Default 10,000, 1 to 1,000,000.</summary>
+    [Description("most messages that wait for one MQTT session. Over it those with QoS 0 go first, the oldest first; when there are none the older half of the backlog is cut, and an alarm says so")]
+    [Range(1, 1_000_000, ErrorMessage = "messages, 1 to 1000000")]
+    public int MqttMaxQueuedMessages { get; set; } = 10_000;
+
+    /// <summary>KiB. Default 8,192 (8 MiB), 64 to 1,048,576 (1 GiB).</summary>
+    [Description("most memory that they take, in KiB; likewise")]
+    [Range(64, 1_048_576, ErrorMessage = "KiB, 64 to 1048576")]
+    public int MqttMaxQueuedKiB { get; set; } = 8_192;
+
+    /// <summary>Messages. Default 100,000, 1 to 10,000,000.</summary>
+    [Description("most retained MQTT messages; one more is delivered and not retained, and an alarm says so")]
+    [Range(1, 10_000_000, ErrorMessage = "messages, 1 to 10000000")]
+    public int MqttMaxRetained { get; set; } = 100_000;
+
+    /// <summary>MiB. Default 64, 1 to 65,536.</summary>
+    [Description("most memory that they take, in MiB")]
+    [Range(1, 65_536, ErrorMessage = "MiB, 1 to 65536")]
+    public int MqttMaxRetainedMiB { get; set; } = 64;
 
     /// <summary>Ids. Default 200,000, 1 to 10,000,000.</summary>
     [Description("newest message ids known in memory: duplicates of these are answered without being logged again; the others are found on their way into PostgreSQL")]
@@ -127,4 +197,7 @@ public sealed class GatewayOptions
     [Description("longest that a query waits, in milliseconds, for readings acknowledged before it to be in PostgreSQL")]
     [Range(0, 60_000, ErrorMessage = "milliseconds, 0 to 60000")]
     public int QueryPatienceMs { get; set; } = 1_000;
+
+    /// <summary>As MQTT counts it.</summary>
+    internal uint MqttMaxSessionExpirySeconds => (uint)MqttMaxSessionDays * 86_400;
 }

@@ -27,4 +27,30 @@ public sealed class ListenOptions
     [Description("MQTT port; 0 turns it off")]
     [Range(0, 65535, ErrorMessage = PortRule)]
     public int Mqtt { get; set; } = 1883;
+
+    /// <summary>0 to 65535. Default 0.</summary>
+    [Description("port of MQTT over TLS 1.2 and 1.3 (usually 8883); 0 is off")]
+    [Range(0, 65535, ErrorMessage = PortRule)]
+    public int MqttTls { get; set; }
+
+    /// <summary>0 to 65535. Default 0.</summary>
+    [Description("port of HTTPS: API, page and MQTT over WebSocket (usually 8443); 0 is off")]
+    [Range(0, 65535, ErrorMessage = PortRule)]
+    public int Https { get; set; }
+
+    /// <summary>Default none.</summary>
+    [Description("PEM file with the certificate of the TLS listeners, first, and those that lead to its root. Read anew when it changes: no restart, and open connections stay")]
+    public string? CertificatePath { get; set; }
+
+    /// <summary>Default: the certificate's file.</summary>
+    [Description("PEM file with its private key, not encrypted; without it the key is in `Listen__CertificatePath`")]
+    public string? CertificateKeyPath { get; set; }
+
+    /// <summary>Default none.</summary>
+    [Description("PEM file with the CAs whose client certificates let devices in over MQTT with TLS, as an alternative to the token: the subject's CN is the device's id. Read anew like the certificate")]
+    public string? ClientCaPath { get; set; }
+
+    internal bool HasTls => MqttTls != 0 || Https != 0;
+
+    internal string KeyPath => CertificateKeyPath ?? CertificatePath!;
 }

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 using IoT.Host.Settings;
 using IoT.Modules.Gateway;
 
@@ -38,17 +39,33 @@ internal static class HealthProbe
     private static async Task<bool> AnswersAsync(ListenOptions listen, string host, string question)
     {
         using var timeout = new CancellationTokenSource(Patience);
+        if (listen.Http == 0 && listen.Https != 0)
+        {
+            // The certificate is for another name than this, and of a CA that this machine need not know: it has to be just that one.
+            using var own = X509CertificateLoader.LoadCertificateFromFile(listen.CertificatePath!);
+            using var https = new HttpClient(new SocketsHttpHandler
+            {
+                UseProxy = false,
+                SslOptions = { RemoteCertificateValidationCallback = (_, shown, _, _) => shown is not null && shown.GetRawCertData().AsSpan().SequenceEqual(own.RawData) },
+            });
+            return await AsksAsync(https, "https", listen.Https);
+        }
         if (listen.Http == 0)
         {
             // Nobody to ask; that MQTT is let in is the best there is.
             using var mqtt = new TcpClient();
-            await mqtt.ConnectAsync(host, listen.Mqtt, timeout.Token);
+            await mqtt.ConnectAsync(host, listen.Mqtt != 0 ? listen.Mqtt : listen.MqttTls, timeout.Token);
             return true;
         }
         // A proxy among the environment variables is for the world outside.
         using var http = new HttpClient(new SocketsHttpHandler { UseProxy = false });
-        using var answer = await http.GetAsync(new UriBuilder("http", host, listen.Http, $"health/{question}").Uri, timeout.Token);
-        await Console.Out.WriteLineAsync(await answer.Content.ReadAsStringAsync(timeout.Token));
-        return answer.IsSuccessStatusCode;
+        return await AsksAsync(http, "http", listen.Http);
+
+        async Task<bool> AsksAsync(HttpClient client, string scheme, int port)
+        {
+            using var answer = await client.GetAsync(new UriBuilder(scheme, host, port, $"health/{question}").Uri, timeout.Token);
+            await Console.Out.WriteLineAsync(await answer.Content.ReadAsStringAsync(timeout.Token));
+            return answer.IsSuccessStatusCode;
+        }
     }
 }

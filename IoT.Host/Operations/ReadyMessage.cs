@@ -37,10 +37,14 @@ internal sealed class ReadyMessage(
         yield return $"{Marker} (version {Version})";
         if (listen.Http != 0)
             yield return $"  page   http://{urlHost}:{listen.Http}/";
+        if (listen.Https != 0)
+            yield return $"  page   https://{urlHost}:{listen.Https}/";
         if (login.GeneratedPassword is { } password)
             yield return $"  login  {FirstAdminLogin.Name} / {password}   (shown this once)";
         if (listen.Mqtt != 0)
             yield return $"  mqtt   {urlHost}:{listen.Mqtt}";
+        if (listen.MqttTls != 0)
+            yield return $"  mqtts  {urlHost}:{listen.MqttTls}";
         yield return "  try";
         var identified = token is null ? "" : $" -H 'Authorization: Bearer {token}'";
         if (listen.Http != 0)

@@ -29,13 +29,24 @@ internal static class SettingsCheck
     public static void ThrowIfWrong(IConfiguration configuration)
     {
         var lines = Sections.SelectMany(s => Check(configuration.GetSection(s.Section), s.Type)).ToList();
-        if (configuration.GetSection(ListenOptions.Section) is var listen && listen["Http"] == "0" && listen["Mqtt"] == "0")
-            lines.Add("Listen__Http=0 and Listen__Mqtt=0: one of them must be a port, or nothing can come in.");
+        if (lines.Count == 0)
+            lines.AddRange(Check(configuration.GetSection(ListenOptions.Section).Get<ListenOptions>() ?? new()));
         // It may hold a password: not shown.
         if (configuration.GetConnectionString("Redis") is { Length: > 0 } redis && CachingModule.WhatIsWrongWith(redis) is { } wrong)
             lines.Add($"ConnectionStrings__Redis=… is not allowed: {wrong}. It is a list of host:port, then options, such as localhost:6379,password=….");
         if (lines.Count > 0)
             throw new StartupException(string.Join(Environment.NewLine, lines));
+    }
+
+    /// <summary>What only together is wrong.</summary>
+    private static IEnumerable<string> Check(ListenOptions listen)
+    {
+        if (listen is { Http: 0, Mqtt: 0, Https: 0, MqttTls: 0 })
+            yield return "Listen__Http=0 and Listen__Mqtt=0: one of them must be a port, or nothing can come in.";
+        if (listen is { MqttTls: not 0, CertificatePath: null })
+            yield return $"Listen__MqttTls={listen.MqttTls} needs Listen__CertificatePath, a PEM file with a certificate.";
+        if (listen is { Https: not 0, CertificatePath: null })
+            yield return $"Listen__Https={listen.Https} needs Listen__CertificatePath, a PEM file with a certificate.";
     }
 
     private static IEnumerable<string> Check(IConfigurationSection section, Type type)

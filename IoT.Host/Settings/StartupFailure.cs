@@ -10,7 +10,7 @@ internal static class StartupFailure
     {
         StartupException => $"The platform can't start. {exception.Message}",
         // Kestrel's own words: "Failed to bind to address http://127.0.0.1:8080: address already in use."
-        IOException { InnerException: AddressInUseException } => $"The platform can't start. {exception.Message} Set Listen__Http or Listen__Mqtt to a free port, or stop the other program.",
+        IOException { InnerException: AddressInUseException } => $"The platform can't start. {exception.Message} Set the Listen__ setting of that port to a free one, or stop the other program.",
         System.Net.Sockets.SocketException => $"The platform can't start. Listen__Address: {exception.Message}.",
         AggregateException { InnerExceptions: [var only] } => Describe(only),
         _ => null,

@@ -1,52 +1,61 @@
 using System.Collections.Concurrent;
+using IoT.Modules.Gateway.Mqtt.Connections;
 using Microsoft.AspNetCore.Connections;
-using MQTTnet.Adapter;
-using MQTTnet.Diagnostics.Logger;
-using MQTTnet.Formatter;
-using MQTTnet.Server;
 
 namespace IoT.Modules.Gateway.Mqtt;
 
-/// <summary>Hands Kestrel's connections to the broker, each in a <see cref="MqttConnection"/>.</summary>
-internal sealed class MqttListener(GatewayOptions options, TimeProvider time) : ConnectionHandler, IMqttServerAdapter
+/// <summary>Serves MQTT on the connections of whatever transport it is hung on, and knows those that are open.</summary>
+internal sealed class MqttListener(ConnectionServices services) : ConnectionHandler
 {
     private readonly ConcurrentDictionary<MqttConnection, bool> _connections = new();
-    private MqttServerOptions? _serverOptions;
-
-    public Func<IMqttChannelAdapter, Task>? ClientHandler { get; set; }
+    private Traffic _ended;
+    private int _most;
 
     /// <summary>Connections that are open, those still signing in included.</summary>
-    public ICollection<MqttConnection> Connections => _connections.Keys;
+    public IEnumerable<MqttConnection> Connections => _connections.Keys;
+
+    public int Count => _connections.Count;
+
+    /// <summary>The most that were open at once.</summary>
+    public int Most => _most;
+
+    /// <summary>Of all connections since the start.</summary>
+    public Traffic Traffic
+    {
+        get
+        {
+            lock (_connections)
+                return _connections.Keys.Aggregate(_ended, static (sum, connection) => sum + Traffic.Of(connection));
+        }
+    }
 
     public override async Task OnConnectedAsync(ConnectionContext connection)
     {
-        // The broker starts before Kestrel listens and stops after it, so the handler is there.
-        if (ClientHandler is not { } handle || _serverOptions is null)
-            return;
-        var formatter = new MqttPacketFormatterAdapter(new MqttBufferWriter(_serverOptions.WriterBufferSize, _serverOptions.WriterBufferSizeMax));
-        using var adapter = new MqttConnection(connection, formatter, options, time);
-        _connections[adapter] = true;
-        MqttConnection.Current = adapter;
+        using var mqtt = new MqttConnection(connection, services);
+        _connections[mqtt] = true;
+        _most = Math.Max(_most, _connections.Count);
         try
         {
-            await handle(adapter);
+            await mqtt.RunAsync();
         }
         finally
         {
-            _connections.TryRemove(adapter, out _);
+            lock (_connections)
+            {
+                _connections.TryRemove(mqtt, out _);
+                _ended += Traffic.Of(mqtt);
+            }
         }
     }
+}
 
-    public Task StartAsync(MqttServerOptions options, IMqttNetLogger logger)
-    {
-        _serverOptions = options;
-        return Task.CompletedTask;
-    }
+/// <summary>What went over connections.</summary>
+internal readonly record struct Traffic(long MessagesReceived, long MessagesSent, long PublishesReceived, long PublishesSent, long BytesReceived, long BytesSent)
+{
+    public static Traffic Of(MqttConnection connection) => new(
+        connection.MessagesReceived, connection.Output.MessagesSent, connection.PublishesReceived, connection.Output.PublishesSent, connection.BytesReceived, connection.Output.BytesSent);
 
-    public Task StopAsync() => Task.CompletedTask;
-
-    public void Dispose()
-    {
-        // Kestrel owns the connections.
-    }
+    public static Traffic operator +(Traffic a, Traffic b) => new(
+        a.MessagesReceived + b.MessagesReceived, a.MessagesSent + b.MessagesSent, a.PublishesReceived + b.PublishesReceived,
+        a.PublishesSent + b.PublishesSent, a.BytesReceived + b.BytesReceived, a.BytesSent + b.BytesSent);
 }

@@ -7,6 +7,10 @@ internal static class MqttTopics
 {
     public const string Devices = "devices/";
     public const string Inferences = "inferences/";
+    public const string Share = "$share/";
+
+    /// <summary>Levels in a name or a filter: each costs a step in the trie.</summary>
+    public const int MaxLevels = 200;
 
     /// <summary>The id in <c>devices/{id}/data</c>.</summary>
     public static bool IsDeviceData(string topic, [NotNullWhen(true)] out string? deviceId)
@@ -27,22 +31,44 @@ internal static class MqttTopics
         || topicOrFilter.StartsWith(Inferences, StringComparison.Ordinal) || topicOrFilter == "inferences"
         || topicOrFilter.StartsWith("$SYS", StringComparison.Ordinal);
 
-    /// <summary>No wildcard, no NUL, no replacement character (MQTTnet puts it where the bytes were not UTF-8), not empty.</summary>
-    public static bool IsValidName(string? topic) => !string.IsNullOrEmpty(topic) && topic.AsSpan().IndexOfAny("#+\0\uFFFD") < 0;
+    /// <summary>Of right UTF-8 without NUL: no wildcard, not empty, not too deep.</summary>
+    public static bool IsValidName(ReadOnlySpan<byte> topic) =>
+        !topic.IsEmpty && topic.IndexOfAny((byte)'#', (byte)'+') < 0 && topic.Count((byte)'/') < MaxLevels;
 
-    /// <summary>Wildcards only as whole levels, <c>#</c> only as the last.</summary>
-    public static bool IsValidFilter(string? filter)
+    /// <summary>Wildcards only as whole levels, <c>#</c> only as the last; a share has a name and a filter.</summary>
+    public static bool IsValidFilter(string filter)
     {
-        if (string.IsNullOrEmpty(filter) || filter.AsSpan().IndexOfAny("\0\uFFFD") >= 0)
+        if (IsShared(filter))
+            return TrySplitShared(filter, out var name, out var inner) && name.AsSpan().IndexOfAny('#', '+') < 0 && IsValidPlainFilter(inner);
+        return IsValidPlainFilter(filter);
+    }
+
+    public static bool IsShared(string filter) => filter.StartsWith(Share, StringComparison.Ordinal) || filter == "$share";
+
+    /// <summary>Name and filter of <c>$share/{name}/{filter}</c>.</summary>
+    public static bool TrySplitShared(string filter, out string name, out string inner)
+    {
+        (name, inner) = ("", filter);
+        if (!filter.StartsWith(Share, StringComparison.Ordinal))
             return false;
-        var levels = filter.Split('/');
-        for (var i = 0; i < levels.Length; i++)
+        var end = filter.IndexOf('/', Share.Length);
+        if (end <= Share.Length || end == filter.Length - 1)
+            return false;
+        (name, inner) = (filter[Share.Length..end], filter[(end + 1)..]);
+        return true;
+    }
+
+    private static bool IsValidPlainFilter(string filter)
+    {
+        if (filter.Length == 0 || filter.AsSpan().Count('/') >= MaxLevels)
+            return false;
+        for (var at = filter.AsSpan().IndexOfAny('#', '+'); at >= 0;)
         {
-            var level = levels[i];
-            if (level.Contains('#', StringComparison.Ordinal) && (level != "#" || i != levels.Length - 1))
+            var isWholeLevel = (at == 0 || filter[at - 1] == '/') && (at == filter.Length - 1 || filter[at + 1] == '/');
+            if (!isWholeLevel || (filter[at] == '#' && at != filter.Length - 1))
                 return false;
-            if (level.Contains('+', StringComparison.Ordinal) && level != "+")
-                return false;
+            var next = filter.AsSpan(at + 1).IndexOfAny('#', '+');
+            at = next < 0 ? -1 : at + 1 + next;
         }
         return true;
     }

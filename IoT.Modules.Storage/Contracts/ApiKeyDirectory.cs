@@ -25,6 +25,9 @@ public sealed class ApiKeyDirectory
     /// <summary>The entry of a key; null when there is none.</summary>
     public ApiKeyEntry? Find(string key) => _byHash.GetValueOrDefault(Convert.ToHexString(HashOf(key)));
 
+    /// <summary>The role of the key by that name; null when there is none.</summary>
+    public string? RoleOf(string name) => _byHash.Values.FirstOrDefault(entry => entry.Name == name)?.Role;
+
     /// <summary>Those that are in the database, not the one of the settings.</summary>
     internal IEnumerable<ApiKeyEntry> Made => _byHash.Values.Where(entry => !ReferenceEquals(entry, _fromSettings));
 

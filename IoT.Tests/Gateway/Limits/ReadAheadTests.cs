@@ -1,6 +1,5 @@
 using System.Buffers;
-using IoT.Modules.Gateway.Mqtt;
-using MQTTnet.Packets;
+using IoT.Modules.Gateway.Mqtt.Connections;
 using Xunit;
 
 namespace IoT.Tests.Gateway.Limits;
@@ -26,24 +25,24 @@ public sealed class ReadAheadTests
             Assert.Equal(0, ahead.FindPings());
             Assert.Equal(stream, ahead.Received.ToArray());
 
-            Assert.False(ahead.WasAnswered(new MqttPublishPacket(), Publish.Length));
-            Assert.True(ahead.WasAnswered(MqttPingReqPacket.Instance, Ping.Length));
-            Assert.False(ahead.WasAnswered(new MqttPublishPacket(), Publish.Length));
+            Assert.False(ahead.WasAnswered(isPing: false, Publish.Length));
+            Assert.True(ahead.WasAnswered(isPing: true, Ping.Length));
+            Assert.False(ahead.WasAnswered(isPing: false, Publish.Length));
 
             // Looks on from where it stood, though packets have gone and more have come.
             ahead.Add(new ReadOnlySequence<byte>(Ping));
             Assert.Equal(1, ahead.FindPings());
             byte[] rest = [.. Ping, .. Ping, .. Publish, .. Ping];
             Assert.Equal(rest, ahead.Received.ToArray());
-            Assert.True(ahead.WasAnswered(MqttPingReqPacket.Instance, Ping.Length));
-            Assert.True(ahead.WasAnswered(MqttPingReqPacket.Instance, Ping.Length));
-            Assert.False(ahead.WasAnswered(new MqttPublishPacket(), Publish.Length));
-            Assert.True(ahead.WasAnswered(MqttPingReqPacket.Instance, Ping.Length));
+            Assert.True(ahead.WasAnswered(isPing: true, Ping.Length));
+            Assert.True(ahead.WasAnswered(isPing: true, Ping.Length));
+            Assert.False(ahead.WasAnswered(isPing: false, Publish.Length));
+            Assert.True(ahead.WasAnswered(isPing: true, Ping.Length));
             Assert.Equal(0, ahead.Length);
 
             // One that comes in its turn is not answered yet.
             ahead.Add(new ReadOnlySequence<byte>(Ping));
-            Assert.False(ahead.WasAnswered(MqttPingReqPacket.Instance, Ping.Length));
+            Assert.False(ahead.WasAnswered(isPing: true, Ping.Length));
         }
     }
 

@@ -106,6 +106,7 @@ public sealed class FlowTests(OpenPlatform platform) : ConformanceTest(platform)
     [Fact]
     public async Task A_message_of_just_the_clients_packet_size_is_delivered()
     {
+        Strict();
         const int most = 200;
         var topic = NewTopic();
         var subscriber = await ConnectAsync(properties: Prop.MaximumPacketSize(most));

@@ -181,7 +181,7 @@ public sealed class MqttPeer(Stream stream, int version) : IAsyncDisposable
         {
             await stream.WriteAsync(bytes, TestContext.Current.CancellationToken);
         }
-        catch (IOException)
+        catch (Exception exception) when (exception is IOException or System.Net.WebSockets.WebSocketException)
         {
             // Closed by the broker.
         }
@@ -264,7 +264,7 @@ public sealed class MqttPeer(Stream stream, int version) : IAsyncDisposable
             await stream.ReadExactlyAsync(body, enough.Token);
             return new Packet(header, body, version);
         }
-        catch (Exception exception) when (exception is IOException or ObjectDisposedException)
+        catch (Exception exception) when (exception is IOException or ObjectDisposedException or System.Net.WebSockets.WebSocketException)
         {
             return null;
         }

@@ -116,6 +116,7 @@ public sealed class PropertyTests(OpenPlatform platform) : ConformanceTest(platf
     [Fact]
     public async Task What_waits_for_the_receive_maximum_expires_too()
     {
+        Strict();
         var topic = NewTopic();
         var peer = await ConnectAsync(properties: Prop.ReceiveMaximum(1));
         await peer.SubscribeAsync(topic, 1);

@@ -66,6 +66,7 @@ public sealed class QosInTests(OpenPlatform platform) : ConformanceTest(platform
     [InlineData(5, false)]
     public async Task A_QoS_2_publish_sent_again_before_its_PUBREL_is_delivered_once(int version, bool dup)
     {
+        Strict();
         var (topic, subscriber) = await SubscribeAsync(version);
         var publisher = await ConnectAsync(version);
         for (var n = 0; n < 3; n++)

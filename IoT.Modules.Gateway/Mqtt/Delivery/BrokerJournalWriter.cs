@@ -1,0 +1,47 @@
+using System.Collections.Concurrent;
+using IoT.Modules.Gateway.Mqtt.Durable;
+
+namespace IoT.Modules.Gateway.Mqtt.Delivery;
+
+/// <summary>Changes of the broker's state on their way to disk.</summary>
+internal sealed class BrokerJournalWriter(IBrokerJournal journal)
+{
+    // Beyond that, while the log is full, the oldest are given up: one delivery more after a restart each.
+    private const int MaxLate = 100_000;
+
+    private readonly ConcurrentQueue<BrokerChange> _late = new();
+    private long _nextSessionId = 1;
+    private long _nextMessageId;
+
+    public async Task<BrokerSnapshot> LoadAsync(CancellationToken cancellationToken)
+    {
+        var snapshot = await journal.LoadAsync(cancellationToken);
+        (_nextSessionId, _nextMessageId) = (snapshot.NextSessionId, snapshot.NextMessageId - 1);
+        return snapshot;
+    }
+
+    public long NextSessionId() => Interlocked.Increment(ref _nextSessionId) - 1;
+
+    public long NextMessageId() => Interlocked.Increment(ref _nextMessageId);
+
+    /// <summary>Completes when it is on disk.</summary>
+    public Task Append(params IReadOnlyList<BrokerChange> changes) =>
+        journal.TryAppend(changes, out var committed) ? committed : journal.AppendAsync(changes);
+
+    /// <summary>Nobody waits for it. When the log is full it follows later.</summary>
+    public void Post(BrokerChange change)
+    {
+        if (_late.IsEmpty && journal.TryAppend([change], out _))
+            return;
+        _late.Enqueue(change);
+        if (_late.Count > MaxLate)
+            _late.TryDequeue(out _);
+    }
+
+    /// <summary>Now and then.</summary>
+    public void PostLate()
+    {
+        while (_late.TryPeek(out var change) && journal.TryAppend([change], out _))
+            _late.TryDequeue(out _);
+    }
+}
