@@ -23,6 +23,7 @@ internal sealed class InferenceTracker(TimeProvider time)
     private readonly Dictionary<InferenceKey, Tracked> _tracked = [];
     private readonly PriorityQueue<(Tracked Tracked, long Due), long> _due = new();
     private readonly List<InferenceEvent> _events = [];
+    private HashSet<InferenceKey> _waiting = [];
 
     private enum State
     {
@@ -68,6 +69,15 @@ internal sealed class InferenceTracker(TimeProvider time)
         Active++;
     }
 
+    /// <summary>Everything has to appear anew before <see cref="Confirm"/>, or it has vanished.</summary>
+    public void Unconfirm()
+    {
+        foreach (var tracked in _tracked.Values.Where(t => t.State == State.Raised))
+            tracked.State = State.Unconfirmed;
+        // What waited to be raised or cleared goes on waiting, if it is as it was.
+        _waiting = [.. _tracked.Values.Where(t => t.State == State.Waiting).Select(t => t.Key)];
+    }
+
     /// <summary>What was loaded and has not appeared has vanished while nobody looked.</summary>
     public void Confirm(Func<string, RuleDelays> delaysOf)
     {
@@ -77,6 +87,9 @@ internal sealed class InferenceTracker(TimeProvider time)
             tracked.Delays = delaysOf(tracked.Rule);
             Vanish(tracked.Key);
         }
+        foreach (var key in _waiting)
+            Vanish(key);
+        _waiting = [];
     }
 
     /// <summary>A fact is derived now; again and again is fine.</summary>
@@ -93,6 +106,7 @@ internal sealed class InferenceTracker(TimeProvider time)
             return;
         }
         (tracked.Rule, tracked.Confidence, tracked.Delays) = (rule, confidence, delays);
+        _waiting.Remove(key);
         if (tracked.State is State.Clearing or State.Unconfirmed)
             (tracked.State, tracked.Due) = (State.Raised, 0);
     }

@@ -79,6 +79,7 @@ internal sealed class LatestValues(DeviceDirectory directory, SemanticsOptions o
     private List<LiveDevice> _pendingDevices = [];
     private List<LatestValue> _pendingValues = [];
     private List<LatestValue> _unsaved = [];
+    private HashSet<string>? _toldWhileListing;
     private int _count;
     private long _leftOut;
     private long _lost;
@@ -179,6 +180,7 @@ internal sealed class LatestValues(DeviceDirectory directory, SemanticsOptions o
     {
         lock (_lock)
         {
+            _toldWhileListing?.Add(deviceId);
             var device = DeviceOf(DeviceUuid.Of(deviceId));
             if (isRegistered)
             {
@@ -187,6 +189,52 @@ internal sealed class LatestValues(DeviceDirectory directory, SemanticsOptions o
             }
             (device.IsRegistered, device.Type, device.Location) = (false, null, null);
             MarkPending(device, now);
+        }
+    }
+
+    /// <summary>The registry is going to be listed.</summary>
+    public void BeginRegistry()
+    {
+        lock (_lock)
+            _toldWhileListing = new HashSet<string>(StringComparer.Ordinal);
+    }
+
+    /// <summary>A device as a list of the registry has it, unless something newer was told meanwhile.</summary>
+    public void SetListed(string deviceId, string? type, string? location, long now)
+    {
+        lock (_lock)
+        {
+            var device = DeviceOf(DeviceUuid.Of(deviceId));
+            if (_toldWhileListing?.Contains(deviceId) != true && !(device.IsRegistered && device.Type == type && device.Location == location))
+                Register(device, deviceId, type, location, now);
+        }
+    }
+
+    /// <summary>All of the registry was listed; what was not in it is not registered, unless it came meanwhile.</summary>
+    public void EndRegistry(HashSet<string> listed, long now)
+    {
+        lock (_lock)
+        {
+            foreach (var device in _devices.Values.Where(d => d.IsRegistered && !listed.Contains(d.Id!) && directory.Find(d.Id!) is not { IsRegistered: true }))
+            {
+                (device.IsRegistered, device.Type, device.Location) = (false, null, null);
+                MarkPending(device, now);
+            }
+            _toldWhileListing = null;
+        }
+    }
+
+    /// <summary>A new reasoner wants everything.</summary>
+    public void MarkAllPending(long now)
+    {
+        lock (_lock)
+        {
+            foreach (var device in _devices.Values)
+            {
+                MarkPending(device, now);
+                foreach (var entry in device.Values.Values)
+                    MarkPending(entry, now);
+            }
         }
     }
 

@@ -44,6 +44,19 @@ internal readonly record struct LiveValue
         _ => Xsd.String,
     });
 
+    /// <summary>Of an integer or a decimal.</summary>
+    public decimal? Exact => Kind is LiveKind.Integer or LiveKind.Decimal ? _number : null;
+
+    /// <summary>Of any number.</summary>
+    public double? Number => Kind switch
+    {
+        LiveKind.Integer or LiveKind.Decimal => (double)_number,
+        LiveKind.Double => double.Parse(_text!, NumberStyles.Float, CultureInfo.InvariantCulture),
+        _ => null,
+    };
+
+    public static LiveValue Of(decimal value) => new(LiveKind.Decimal, value, null);
+
     public static LiveValue Of(bool value) => new(LiveKind.Boolean, 0, value ? "true" : "false");
 
     public static LiveValue Of(string text) => new(LiveKind.Text, 0, text);
