@@ -4,6 +4,7 @@ using IoT.Host.Pages;
 using IoT.Host.Pipeline;
 using IoT.Host.Settings;
 using IoT.Host.SignIn;
+using IoT.Modules.Caching;
 using IoT.Modules.Gateway;
 using IoT.Modules.Storage;
 using IoT.Modules.Storage.Contracts;
@@ -11,16 +12,21 @@ using IoT.Modules.Storage.Contracts;
 if (HealthProbe.IsAskedFor(args))
     return await HealthProbe.RunAsync(args);
 
+const string preflight = "--preflight";
+var isPreflight = args.Contains(preflight);
 try
 {
-    var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
+    var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = [.. args.Where(a => a != preflight)], ContentRootPath = AppContext.BaseDirectory });
     builder.Configuration.IgnoreBlankVariables();
     SettingsCheck.ThrowIfWrong(builder.Configuration);
+    if (isPreflight)
+        return await StorageModule.PreflightAsync(builder.Configuration, Console.Out, CancellationToken.None);
 
     builder.AddLogging();
     builder.AddTelemetry();
     builder.Services.AddSingleton(TimeProvider.System);
     builder.Services.AddStorage(builder.Configuration);
+    builder.Services.AddCaching(builder.Configuration);
     builder.Services.AddGateway(builder.Configuration);
     builder.Services.AddPipeline();
     builder.Services.AddSignIn();
@@ -38,7 +44,7 @@ try
     app.MapMetrics();
     app.MapApiDescription();
     app.MapSitePages();
-    app.MapGroup("/api/v1").MapStorage().MapGateway();
+    app.MapGroup("/api/v1").MapStorage().MapGateway().MapCache();
     await app.RunAsync();
     return Environment.ExitCode;
 }

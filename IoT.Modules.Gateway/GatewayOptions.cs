@@ -88,6 +88,11 @@ public sealed class GatewayOptions
     [Range(0, 1024 * 1024 * 1024, ErrorMessage = "bytes, 0 to 1073741824; 0 turns it off")]
     public int CompressHttpAboveBytes { get; set; } = 1024;
 
+    /// <summary>Bytes. Default 0 (off), 0 to 16 MiB.</summary>
+    [Description("payloads over this size are compressed in the ingest log, in bytes, where that makes them smaller, so that it lasts longer while PostgreSQL is away; it costs time before each acknowledgement; 0 turns it off")]
+    [Range(0, 16 * 1024 * 1024, ErrorMessage = "bytes, 0 to 16777216; 0 turns it off")]
+    public int CompressLogAboveBytes { get; set; }
+
     /// <summary>Bytes. Default 1 MiB, 1 KiB to 64 MiB.</summary>
     [Description("largest MQTT packet, in bytes")]
     [Range(1024, 64 * 1024 * 1024, ErrorMessage = "bytes, 1024 to 67108864")]
@@ -97,6 +102,11 @@ public sealed class GatewayOptions
     [Description("most publishes of one MQTT connection that wait for their acknowledgement; over it the connection is read no further")]
     [Range(1, 65_535, ErrorMessage = "publishes, 1 to 65535")]
     public int MqttMaxInFlight { get; set; } = 1_000;
+
+    /// <summary>MiB. Default 2,048 (2 GiB), 16 to 1,048,576 (1 TiB).</summary>
+    [Description("most disk that MQTT sessions, what waits for them and retained messages take, in MiB; full, they are kept in the ingest log, up to half of it, and an alarm says so")]
+    [Range(16, 1_048_576, ErrorMessage = "MiB, 16 to 1048576")]
+    public int MqttStateMiB { get; set; } = 2_048;
 
     /// <summary>Ids. Default 200,000, 1 to 10,000,000.</summary>
     [Description("newest message ids known in memory: duplicates of these are answered without being logged again; the others are found on their way into PostgreSQL")]

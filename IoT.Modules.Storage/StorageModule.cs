@@ -1,4 +1,6 @@
 using Dapper;
+using IoT.Modules.Caching.Contracts;
+using IoT.Modules.Storage.Cache;
 using IoT.Modules.Storage.Contracts;
 using IoT.Modules.Storage.Credentials;
 using IoT.Modules.Storage.Database;
@@ -6,6 +8,7 @@ using IoT.Modules.Storage.Devices;
 using IoT.Modules.Storage.Partitions;
 using IoT.Modules.Storage.People;
 using IoT.Modules.Storage.Quarantine;
+using IoT.Modules.Storage.Queries;
 using IoT.Modules.Storage.Readings;
 using IoT.Modules.Storage.Retention;
 using IoT.Modules.Storage.Summaries;
@@ -38,28 +41,42 @@ public static class StorageModule
         services.AddSingleton(provider => new DatabaseAccess(provider.GetRequiredService<PostgresPools>()));
         services.AddSingleton<StoreActivity>();
         services.AddSingleton<Migrator>();
+        services.AddSingleton<MigrationsBesideIngest>();
+        services.AddSingleton<ICacheDatabase, CacheDatabase>();
+        services.AddSingleton<ReadingCaches>();
         services.AddSingleton(provider => new ReadingWindow(TimeSpan.FromDays(provider.GetRequiredService<StorageOptions>().RetentionDays)));
         services.AddSingleton<ReadingPartitions>();
         services.AddSingleton<PartitionRemover>();
         services.AddSingleton<RetentionKeeper>();
-        services.AddSummaries();
         services.AddSingleton<MessageIds>();
+        services.AddSingleton<DeviceSeries>();
+        services.AddSingleton<QueryLog>();
+        services.AddSingleton<SeriesOf>();
         services.AddSingleton<QuarantineKeeper>();
         services.AddSingleton<StorageReadiness>();
         services.AddSingleton<StorageStartup>();
         services.AddHostedService(provider => provider.GetRequiredService<StorageStartup>());
         services.AddHostedService(provider => provider.GetRequiredService<CredentialMirror>());
         services.AddHostedService<PartitionMaintenance>();
+        // Its loop too comes after the startup: what is registered before it has begun when the start fails, and dies with a stack trace.
+        services.AddSummaries();
+        services.AddHostedService(provider => provider.GetRequiredService<MigrationsBesideIngest>());
         services.AddHostedService<LastSeenFlusher>();
-        services.AddHealthChecks().AddCheck<DatabaseHealth>("postgresql").AddCheck<MessageIdHealth>("message_ids").AddCheck<QuarantineHealth>("quarantine").AddCheck<RetentionHealth>("retention").AddCheck<SummaryHealth>("summaries");
+        services.AddHealthChecks().AddCheck<DatabaseHealth>("postgresql").AddCheck<MigrationsBesideIngest>("schema").AddCheck<MessageIdHealth>("message_ids").AddCheck<QuarantineHealth>("quarantine").AddCheck<RetentionHealth>("retention").AddCheck<SummaryHealth>("summaries");
         return services;
     }
+
+    /// <summary>What a start with these settings would do to the database's schema, in words; answers the exit code.</summary>
+    public static Task<int> PreflightAsync(IConfiguration configuration, TextWriter output, CancellationToken cancellationToken) =>
+        Preflight.RunAsync(
+            configuration, configuration.GetSection(DataOptions.Section).Get<DataOptions>() ?? new(), configuration.GetSection(StorageOptions.Section).Get<StorageOptions>() ?? new(), output, cancellationToken);
 
     /// <summary>Maps this module's part of <c>/api/v1</c>.</summary>
     public static IEndpointRouteBuilder MapStorage(this IEndpointRouteBuilder api)
     {
         api.MapDevices();
         api.MapReadings();
+        api.MapQueries();
         api.MapPeople();
         api.MapQuarantine();
         api.MapRetention();

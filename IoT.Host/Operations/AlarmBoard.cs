@@ -115,6 +115,6 @@ internal static class AlarmSetup
     {
         services.AddSingleton<AlarmBoard>();
         services.AddHostedService(provider => provider.GetRequiredService<AlarmBoard>());
-        services.AddHealthChecks().AddCheck<DiskHealth>("disk");
+        services.AddHealthChecks().AddCheck<DiskHealth>("disk").AddCheck<CacheHealth>("cache");
     }
 }

@@ -27,6 +27,7 @@ internal static class PipelineSetup
         services.AddSingleton(typeof(IPipelineBehavior<,>), typeof(TelemetryBehaviour<,>));
         services.AddSingleton(typeof(IPipelineBehavior<,>), typeof(ValidationBehaviour<,>));
         services.AddSingleton(typeof(IPipelineBehavior<,>), typeof(FreshnessBehaviour<,>));
+        services.AddSingleton(typeof(IPipelineBehavior<,>), typeof(CacheBehaviour<,>));
         services.AddSingleton(typeof(IPipelineBehavior<,>), typeof(LimitBehaviour<,>));
         services.AddSingleton(typeof(IPipelineBehavior<,>), typeof(DatabaseFailureBehaviour<,>));
     }

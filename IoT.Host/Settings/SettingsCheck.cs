@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using IoT.Host.Demo;
 using IoT.Host.Operations;
+using IoT.Modules.Caching;
 using IoT.Modules.Gateway;
 using IoT.Modules.Storage;
 using IoT.Modules.Storage.Contracts;
@@ -19,6 +20,7 @@ internal static class SettingsCheck
         (SecurityOptions.Section, typeof(SecurityOptions)),
         (GatewayOptions.Section, typeof(GatewayOptions)),
         (StorageOptions.Section, typeof(StorageOptions)),
+        (CachingOptions.Section, typeof(CachingOptions)),
         (LoggingOptions.Section, typeof(LoggingOptions)),
         (DemoOptions.Section, typeof(DemoOptions)),
     ];
@@ -29,6 +31,9 @@ internal static class SettingsCheck
         var lines = Sections.SelectMany(s => Check(configuration.GetSection(s.Section), s.Type)).ToList();
         if (configuration.GetSection(ListenOptions.Section) is var listen && listen["Http"] == "0" && listen["Mqtt"] == "0")
             lines.Add("Listen__Http=0 and Listen__Mqtt=0: one of them must be a port, or nothing can come in.");
+        // It may hold a password: not shown.
+        if (configuration.GetConnectionString("Redis") is { Length: > 0 } redis && CachingModule.WhatIsWrongWith(redis) is { } wrong)
+            lines.Add($"ConnectionStrings__Redis=… is not allowed: {wrong}. It is a list of host:port, then options, such as localhost:6379,password=….");
         if (lines.Count > 0)
             throw new StartupException(string.Join(Environment.NewLine, lines));
     }

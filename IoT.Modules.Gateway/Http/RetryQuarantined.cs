@@ -28,6 +28,8 @@ internal static class RetryQuarantined
         var found = await mediator.Send(new GetQuarantined(id), stop);
         if (found.Failure is { } missing)
             return missing.ToResult();
+        if (!ledger.IsLoaded)
+            return new Failure(FailureKind.Busy, "The ledger is still being read after the start; try again in a moment.").ToResult();
         var (item, bytes) = found.Value;
         if (item.Length > item.Kept)
             return Conflict($"Only the first {item.Kept} of its {item.Length} bytes are kept.");
@@ -53,8 +55,8 @@ internal static class RetryQuarantined
         var removed = await mediator.Send(new RemoveQuarantined(id, WasRetried: true), CancellationToken.None);
         if (removed.Failure is { } failure)
             return failure.ToResult();
-        if (removed.Value.Ledger is { } counts)
-            ledger.Apply(counts);
+        if (removed.Value.Ledger is { } added)
+            ledger.Add(added);
         return Results.Json(new PostData.Answer(readings.Count - taken.Duplicates, taken.Duplicates, []), Json.Options);
     }
 

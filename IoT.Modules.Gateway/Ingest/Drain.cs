@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Text;
 using IoT.Modules.Gateway.Contracts;
 using IoT.Modules.Gateway.IngestLog;
+using IoT.Modules.Gateway.Mqtt.Durable;
 using IoT.Modules.Storage.Contracts;
 using MediatR;
 using Microsoft.Extensions.Hosting;
@@ -14,7 +15,7 @@ namespace IoT.Modules.Gateway.Ingest;
 /// lane has stored is trimmed from the log. With PostgreSQL away it waits and goes on by itself.
 /// </summary>
 internal sealed partial class Drain(
-    IngestLogService service, DeviceDirectory directory, StorageReadiness readiness, GatewayOptions options, IMediator mediator, Ledger ledger,
+    IngestLogService service, LogTrim trim, DeviceDirectory directory, StorageReadiness readiness, GatewayOptions options, IMediator mediator, Ledger ledger,
     IngestMetrics metrics, IngestProgress progress, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<Drain> logger) : BackgroundService
 {
     private const int ReadBytes = 4 * 1024 * 1024;
@@ -139,6 +140,8 @@ internal sealed partial class Drain(
             for (var i = 0; i < batch.Count && batch[i].Sequence < service.FirstNewSequence; i++)
             {
                 var payload = batch[i].Payload;
+                if (BrokerRecord.Is(payload.Span))
+                    continue;
                 var deviceId = QuarantineRecord.Is(payload.Span) ? QuarantineRecord.Read(payload).DeviceId : ReadingRecord.DeviceIdOf(payload.Span);
                 if (batch[i].Sequence > positions[LaneOf(DeviceUuid.Of(deviceId), positions.Count)].Sequence)
                     inFlight[deviceId] = inFlight.GetValueOrDefault(deviceId) + 1;
@@ -168,6 +171,8 @@ internal sealed partial class Drain(
             for (var i = 0; i < batch.Records.Count; i++)
             {
                 var record = batch.Records[i];
+                if (BrokerRecord.Is(record.Payload.Span))
+                    continue;
                 // What a lane had stored before a restart comes again when another stood further back.
                 if (QuarantineRecord.Is(record.Payload.Span))
                 {
@@ -231,7 +236,7 @@ internal sealed partial class Drain(
             LogTrouble(exception, lane.Position.Lane);
     }
 
-    private void Trim() => service.Log.TrimTo(_lanes.Min(l => l.Position.Sequence) + 1);
+    private void Trim() => trim.Lanes(_lanes.Min(l => l.Position.Sequence));
 
     [LoggerMessage(2000, LogLevel.Error, "Lane {Lane} can't store readings; they stay in the ingest log, and it tries on")]
     private partial void LogTrouble(Exception exception, int lane);

@@ -39,8 +39,8 @@ internal sealed partial class IngestLogService(DataOptions data, GatewayOptions 
                 BudgetBytes = options.IngestLogMiB * MiB,
                 // Two are written ahead at the first start; a small budget has small ones.
                 SegmentBytes = Math.Clamp(options.IngestLogMiB * MiB / 64, 4 * MiB, 64 * MiB),
-                // One body is one append: its records take less than twice its bytes.
-                MaxPendingBytes = (int)Math.Max(64 * MiB, 2L * Math.Max(options.MaxBatchBytes, options.MqttMaxPacketBytes)),
+                // One body is one append: its records take less than twice its bytes, and a publish may go with them once more as a message.
+                MaxPendingBytes = (int)Math.Max(64 * MiB, Math.Max(2L * options.MaxBatchBytes, 3L * options.MqttMaxPacketBytes + MiB)),
             };
             System.IO.Directory.CreateDirectory(Directory, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
             _log = DurableLog.Open(Directory, log, time, loggers.CreateLogger<DurableLog>());

@@ -1,4 +1,5 @@
 using IoT.Modules.Gateway.IngestLog;
+using IoT.Modules.Gateway.Mqtt.Durable;
 using IoT.Modules.Storage.Contracts;
 
 namespace IoT.Modules.Gateway.Ingest;
@@ -12,28 +13,38 @@ namespace IoT.Modules.Gateway.Ingest;
 internal readonly record struct Taken(Task Committed, int Duplicates);
 
 /// <summary>The way in for every protocol: admitted readings into the ingest log.</summary>
-internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, Ledger ledger, IngestMetrics metrics)
+internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, Ledger ledger, IngestMetrics metrics, int compressLogAboveBytes, BrokerFeed? feed = null)
 {
     // A thread encodes one batch at a time, so each keeps one: nothing is allocated per reading.
     [ThreadStatic]
     private static (DurableLog Log, RecordBatch Batch)? t_batch;
 
+    private readonly int _compressAbove = compressLogAboveBytes == 0 ? int.MaxValue : compressLogAboveBytes;
+
     /// <summary>Null when the log has no room: nothing is taken.</summary>
     /// <param name="readings">The readings.</param>
     /// <param name="quarantine">Entries for the quarantine that came with them, which are appended with them or not at all.</param>
-    public Taken? TryAppend(IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry>? quarantine = null)
+    /// <param name="changes">
+    /// What the publish that brought them changes in the broker's state; null or empty: nothing. With it all of the call is one atomic
+    /// batch of the log: after a crash either everything is there or nothing. Readings that are known already don't hold the changes back.
+    /// </param>
+    public Taken? TryAppend(IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry>? quarantine = null, IReadOnlyList<BrokerChange>? changes = null)
     {
         if (HaveIds(readings))
-            return TryAppendOnce(readings, quarantine ?? []);
-        return Append(readings, quarantine ?? []) is { } committed ? new Taken(committed, 0) : null;
+            return TryAppendOnce(readings, quarantine ?? [], changes ?? []);
+        return Append(readings, quarantine ?? [], changes ?? []) is { } committed ? new Taken(committed, 0) : null;
     }
 
     /// <summary>Waits for room: the caller reads its connection no further meanwhile.</summary>
-    public async ValueTask<Taken> AppendAsync(IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry> quarantine, CancellationToken cancellationToken)
+    public ValueTask<Taken> AppendAsync(IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry> quarantine, CancellationToken cancellationToken) =>
+        AppendAsync(readings, quarantine, null, cancellationToken);
+
+    /// <inheritdoc cref="TryAppend"/>
+    public async ValueTask<Taken> AppendAsync(IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry>? quarantine, IReadOnlyList<BrokerChange>? changes, CancellationToken cancellationToken)
     {
         while (true)
         {
-            if (TryAppend(readings, quarantine) is { } taken)
+            if (TryAppend(readings, quarantine, changes) is { } taken)
                 return taken;
             await currentLog().WaitForRoomAsync(cancellationToken);
         }
@@ -50,7 +61,7 @@ internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, Le
     }
 
     /// <summary>Looks up, appends and remembers under one lock, so that of two readings with one id exactly one is appended.</summary>
-    private Taken? TryAppendOnce(IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry> quarantine)
+    private Taken? TryAppendOnce(IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry> quarantine, IReadOnlyList<BrokerChange> changes)
     {
         var fresh = new List<Reading>(readings.Count);
         var known = new List<Reading>();
@@ -80,9 +91,9 @@ internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, Le
                 }
                 fresh.Add(reading);
             }
-            if (fresh.Count + quarantine.Count > 0)
+            if (fresh.Count + quarantine.Count + changes.Count > 0)
             {
-                if (Append(fresh, quarantine) is not { } committed)
+                if (Append(fresh, quarantine, changes) is not { } committed)
                     return null;
                 waits.Add(committed);
                 foreach (var reading in fresh)
@@ -97,7 +108,7 @@ internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, Le
         return new Taken(waits.Count switch { 0 => Task.CompletedTask, 1 => waits.First(), _ => Task.WhenAll(waits) }, known.Count);
     }
 
-    private Task? Append(IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry> quarantine)
+    private Task? Append(IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry> quarantine, IReadOnlyList<BrokerChange> changes)
     {
         var log = currentLog();
         if (t_batch is not { } kept || kept.Log != log)
@@ -105,13 +116,7 @@ internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, Le
         var batch = kept.Batch;
         batch.Clear();
         for (var i = 0; i < readings.Count; i++)
-        {
-            var reading = readings[i];
-            var size = ReadingRecord.SizeOf(reading);
-            ReadingRecord.Write(reading, batch.GetSpan(size)[..size]);
-            batch.Advance(size);
-            batch.EndRecord();
-        }
+            ReadingRecord.Append(batch, readings[i], _compressAbove);
         foreach (var entry in quarantine)
         {
             var size = QuarantineRecord.SizeOf(entry);
@@ -119,6 +124,26 @@ internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, Le
             batch.Advance(size);
             batch.EndRecord();
         }
-        return ledger.Append(log, batch, readings, quarantine, out var ticket) ? ticket.Committed : null;
+        return changes.Count > 0 ? Append(log, batch, readings, quarantine, changes)
+            : ledger.Append(log, batch, readings, quarantine, out var ticket) ? ticket.Committed
+            : null;
+    }
+
+    private Task? Append(DurableLog log, RecordBatch batch, IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry> quarantine, IReadOnlyList<BrokerChange> changes)
+    {
+        var before = batch.Bytes;
+        BrokerRecord.Write(changes, batch);
+        batch.EndRecord();
+        batch.IsAtomic = true;
+        if (feed is null)
+            return ledger.Append(log, batch, readings, quarantine, out var unfed) ? unfed.Committed : null;
+        lock (feed.Gate)
+        {
+            if (!ledger.Append(log, batch, readings, quarantine, out var ticket))
+                return null;
+            if (ticket.Count > 0)
+                feed.Add(ticket.LastSequence, changes, batch.Bytes - before);
+            return ticket.Committed;
+        }
     }
 }

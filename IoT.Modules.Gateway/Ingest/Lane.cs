@@ -19,6 +19,9 @@ internal sealed class Lane(LanePosition start, GatewayOptions options, IMediator
     // How often the position of a lane without readings is written, so that the log can be trimmed behind it.
     private static readonly TimeSpan IdlePeriod = TimeSpan.FromSeconds(1);
 
+    // The statement holds all of its readings at once, here and in PostgreSQL.
+    private const int LargestWriteBytes = 16 * 1024 * 1024;
+
     // Each batch is part of one read of the log, which is bounded by readings and bytes.
     private readonly Channel<Batch> _batches = Channel.CreateBounded<Batch>(new BoundedChannelOptions(2) { SingleReader = true, SingleWriter = true });
 
@@ -53,8 +56,12 @@ internal sealed class Lane(LanePosition start, GatewayOptions options, IMediator
         var moved = time.GetTimestamp();
         while (await _batches.Reader.WaitToReadAsync(cancellationToken))
         {
-            while (readings.Count < options.WriteBatchReadings && _batches.Reader.TryRead(out var batch))
+            var bytes = 0L;
+            while (_batches.Reader.TryPeek(out var batch) && (held.Count == 0 || (readings.Count + batch.Readings.Count <= options.WriteBatchReadings && bytes < LargestWriteBytes)))
             {
+                _batches.Reader.TryRead(out _);
+                foreach (var reading in batch.Readings)
+                    bytes += reading.Payload.Length;
                 readings.AddRange(batch.Readings);
                 quarantine.AddRange(batch.Quarantine);
                 held.Add(batch.Shared);

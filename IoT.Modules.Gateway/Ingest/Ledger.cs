@@ -14,7 +14,7 @@ internal readonly record struct LedgerLine(long Stored, long Duplicate, long Rej
 
 /// <summary>
 /// What came of every device's readings, in memory, under one lock: a reading enters with its append to the log, and is no longer in
-/// flight in the same moment as it is stored, a duplicate or quarantined. What lanes have counted in the database comes back with their
+/// flight in the same moment as it is stored, a duplicate or quarantined. What lanes have counted in the database is added with their
 /// commits; what is only counted here is taken out by the <see cref="LedgerFlusher"/>.
 /// </summary>
 internal sealed class Ledger
@@ -31,11 +31,13 @@ internal sealed class Ledger
     private sealed class Account(string deviceId)
     {
         public string DeviceId => deviceId;
-        public LedgerCounts Counts = new(deviceId, 0, 0, 0, 0);
-        public long Answered, Rejected, InFlight, UnflushedAnswered, UnflushedRejected;
+        public long Stored, Duplicate, Quarantined, Answered, Rejected, InFlight, UnflushedAnswered, UnflushedRejected;
 
-        public LedgerLine Line => new(Counts.Stored, Counts.Duplicate + Answered, Rejected, Counts.Quarantined, InFlight);
+        public LedgerLine Line => new(Stored, Duplicate + Answered, Rejected, Quarantined, InFlight);
     }
+
+    /// <summary>Whether what the database has is in it.</summary>
+    public bool IsLoaded => Volatile.Read(ref _isLoaded);
 
     /// <summary>Readings and entries of all devices that are in flight; what earlier runs left in the log from <see cref="Load"/> on.</summary>
     public long InFlight => Volatile.Read(ref _inFlight);
@@ -59,7 +61,7 @@ internal sealed class Ledger
     }
 
     /// <summary>A lane's transaction is committed: its readings and entries are no longer in flight.</summary>
-    public void Committed(IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry> quarantine, IReadOnlyList<LedgerCounts> counts)
+    public void Committed(IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry> quarantine, IReadOnlyList<LedgerCounts> added)
     {
         lock (_gate)
         {
@@ -68,16 +70,16 @@ internal sealed class Ledger
             foreach (var entry in quarantine)
                 AccountOf(entry.DeviceId).InFlight--;
             Volatile.Write(ref _inFlight, _inFlight - readings.Count - quarantine.Count);
-            foreach (var count in counts)
-                Take(count);
+            foreach (var counts in added)
+                Take(counts);
         }
     }
 
-    /// <summary>Counts of a device as the database has them now, unless later ones are known.</summary>
-    public void Apply(LedgerCounts counts)
+    /// <summary>What a transaction beside the lanes has added; only once the ledger is loaded, or it might be counted twice.</summary>
+    public void Add(LedgerCounts added)
     {
         lock (_gate)
-            Take(counts);
+            Take(added);
     }
 
     /// <summary>Duplicates that were answered from memory.</summary>
@@ -126,7 +128,7 @@ internal sealed class Ledger
             foreach (var (deviceId, count) in inFlight)
                 AccountOf(deviceId).InFlight += count;
             Volatile.Write(ref _inFlight, _inFlight + inFlight.Values.Sum());
-            _isLoaded = true;
+            Volatile.Write(ref _isLoaded, true);
         }
     }
 
@@ -180,8 +182,9 @@ internal sealed class Ledger
     private void Take(LedgerCounts counts)
     {
         var account = AccountOf(counts.DeviceId);
-        if (counts.Version > account.Counts.Version)
-            account.Counts = counts;
+        account.Stored += counts.Stored;
+        account.Duplicate += counts.Duplicate;
+        account.Quarantined += counts.Quarantined;
     }
 
     private Account AccountOf(string deviceId)

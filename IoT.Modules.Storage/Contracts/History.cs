@@ -1,6 +1,10 @@
+using System.Buffers;
 using System.Buffers.Text;
 using System.Globalization;
 using System.Text;
+using IoT.Modules.Caching.Contracts;
+using IoT.Modules.Storage.Cache;
+using IoT.Modules.Storage.Readings;
 using MediatR;
 
 namespace IoT.Modules.Storage.Contracts;
@@ -38,16 +42,56 @@ public readonly record struct HistoryCursor(DateTime Timestamp, long Id)
 /// </summary>
 /// <param name="Limit">Readings at most; the caller bounds it. A page of large payloads ends earlier, with a cursor.</param>
 public sealed record GetHistory(string DeviceId, DateTime? From, DateTime? To, string? DataType, HistoryCursor? After, int Limit)
-    : IRequest<Outcome<HistoryPage>>, ILimited, ISeesAcknowledged
+    : IRequest<Outcome<HistoryPage>>, ILimited, ISeesAcknowledged, ICacheable<Outcome<HistoryPage>>
 {
+    public static CacheKind<Outcome<HistoryPage>> CacheKind => ReadingCaches.History;
+
+    public CacheTag[] CacheTags => ReadingCaches.Tags(DeviceId);
+
+    /// <summary>Hours that are over, from their newest reading on; what is paged or streamed through after that is not asked for again.</summary>
+    public string? CacheKey(TimeProvider time) =>
+        After is null && From is { } from && To is { } to && ReadingCaches.IsOver(to, time)
+            ? string.Create(CultureInfo.InvariantCulture, $"{DeviceId}/{from.Ticks}/{to.Ticks}/{Limit}/{(DataType is null ? 0 : 1)}/{DataType}")
+            : null;
+
     public static RequestGate Gate => RequestGate.Query;
 }
 
 /// <summary>One page of history; <paramref name="Next"/> is null on the last one.</summary>
 public sealed record HistoryPage(IReadOnlyList<StoredReading> Items, HistoryCursor? Next);
 
-/// <summary>The newest reading of each data_type of a device, by data_type.</summary>
-public sealed record GetLatest(string DeviceId) : IRequest<Outcome<Page<StoredReading>>>, ILimited, ISeesAcknowledged
+/// <summary>The newest reading of each data_type, by data_type.</summary>
+public sealed class LatestReadings
 {
+    private LatestReadings(IReadOnlyList<StoredReading> items, ReadOnlyMemory<byte> json) => (Items, Json) = (items, json);
+
+    public IReadOnlyList<StoredReading> Items { get; }
+
+    /// <summary>The same as the API answers it, UTF-8.</summary>
+    public ReadOnlyMemory<byte> Json { get; }
+
+    internal static LatestReadings Of(IReadOnlyList<StoredReading> items)
+    {
+        var json = new ArrayBufferWriter<byte>();
+        using (var format = new ReadingFormat.JsonPage(json))
+        {
+            format.Begin();
+            foreach (var reading in items)
+                format.Write(reading);
+            format.End(null);
+        }
+        return new LatestReadings(items, json.WrittenSpan.ToArray());
+    }
+}
+
+/// <summary>The newest reading of each data_type of a device, by data_type.</summary>
+public sealed record GetLatest(string DeviceId) : IRequest<Outcome<LatestReadings>>, ILimited, ISeesAcknowledged, ICacheable<Outcome<LatestReadings>>
+{
+    public static CacheKind<Outcome<LatestReadings>> CacheKind => ReadingCaches.Latest;
+
+    public CacheTag[] CacheTags => ReadingCaches.LatestTags(DeviceId);
+
+    public string? CacheKey(TimeProvider time) => DeviceId;
+
     public static RequestGate Gate => RequestGate.Query;
 }

@@ -49,7 +49,7 @@ public sealed record GetQuarantined(long Id) : IRequest<Outcome<QuarantinedBytes
 /// <param name="WasRetried">It has been brought in again and is accounted for as that: no longer as quarantined.</param>
 public sealed record RemoveQuarantined(long Id, bool WasRetried = false) : IRequest<Outcome<Removed>>;
 
-/// <param name="Ledger">The device's counts, when they have changed.</param>
+/// <param name="Ledger">What that adds to the device's counts; null: nothing.</param>
 public readonly record struct Removed(LedgerCounts? Ledger);
 
 /// <summary>Takes all entries out, or all of one device; answers how many.</summary>

@@ -30,7 +30,7 @@ public sealed record StoreReadings(IReadOnlyList<Reading> Readings, IReadOnlyLis
 /// <param name="Stored">Readings stored by this request.</param>
 /// <param name="Duplicates">Readings that were stored before, by their message ids.</param>
 /// <param name="Quarantined">Readings and entries that went to the quarantine.</param>
-/// <param name="Ledger">The counts of the devices concerned, as the transaction left them.</param>
+/// <param name="Ledger">What the transaction has added to the counts of the devices concerned.</param>
 public readonly record struct StoreResult(int Stored, int Duplicates, int Quarantined, IReadOnlyList<LedgerCounts> Ledger);
 
 /// <summary>The positions of a log's lanes, by lane; made at 0 when the database does not know the log.</summary>
@@ -39,6 +39,11 @@ public sealed record OpenLanes(Guid LogId, int Lanes) : IRequest<IReadOnlyList<L
 
 /// <summary>Gives a log another number of lanes, all at one position. Only when everything before it is stored.</summary>
 public sealed record ReplaceLanes(Guid LogId, int Lanes, long Sequence) : IRequest<IReadOnlyList<LanePosition>>;
+
+/// <summary>News, published after the fact: what is summed up of readings in this time, or the readings themselves, are there no longer, or are others.</summary>
+/// <param name="From">Included, UTC.</param>
+/// <param name="To">Excluded, UTC.</param>
+public sealed record ReadingsRemoved(DateTime From, DateTime To) : INotification;
 
 /// <summary>
 /// News, published after the commit: these readings are in the database. In order for each device; payloads are valid only until the

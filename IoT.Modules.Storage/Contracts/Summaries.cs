@@ -1,6 +1,8 @@
 using System.Buffers.Text;
 using System.Globalization;
 using System.Text;
+using IoT.Modules.Caching.Contracts;
+using IoT.Modules.Storage.Cache;
 using MediatR;
 
 namespace IoT.Modules.Storage.Contracts;
@@ -48,16 +50,26 @@ public readonly record struct SummaryCursor(DateTime Bucket, string DataType, st
 /// Fails as not found for a device that isn't registered.
 /// </summary>
 public sealed record GetSummary(string DeviceId, DateTime? From, DateTime? To, string? DataType, string? Metric, SummaryBucketWidth Width, SummaryCursor? After, int Limit)
-    : IRequest<Outcome<Page<SummaryBucket>>>, ILimited, ISeesAcknowledged
+    : IRequest<Outcome<Page<SummaryBucket>>>, ILimited, ISeesAcknowledged, ICacheable<Outcome<Page<SummaryBucket>>>
 {
+    public static CacheKind<Outcome<Page<SummaryBucket>>> CacheKind => ReadingCaches.Summaries;
+
+    public CacheTag[] CacheTags => ReadingCaches.Tags(DeviceId);
+
+    /// <summary>Whole buckets that are over.</summary>
+    public string? CacheKey(TimeProvider time) =>
+        From is { } from && To is { } to && ReadingCaches.IsOver(to, time) && (Width != SummaryBucketWidth.Day || ReadingCaches.IsOver(to.Date == to ? to : to.Date.AddDays(1), time))
+            ? string.Create(CultureInfo.InvariantCulture, $"{DeviceId}/{from.Ticks}/{to.Ticks}/{Width}/{Limit}/{DataType?.Length ?? -1}/{DataType}/{Metric}/{(Metric is null ? 0 : 1)}/{After}")
+            : null;
+
     public static RequestGate Gate => RequestGate.Query;
 }
 
 /// <summary>Makes the summaries anew from the readings that there are, in the background, while others come in. Fails as a conflict while that goes on.</summary>
 public sealed record RebuildSummaries : IRequest<Outcome<SummaryStatus>>;
 
-/// <summary>Folds now what is pending, instead of within a minute. Answers are the same before and after.</summary>
-public sealed record FoldSummaries : IRequest<Outcome<Done>>;
+/// <summary>Folds now what is pending, what was acknowledged before included, instead of within a minute. Answers are the same before and after.</summary>
+public sealed record FoldSummaries : IRequest<Outcome<Done>>, ISeesAcknowledged;
 
 /// <summary>Asks how the summaries are.</summary>
 public sealed record GetSummaryStatus : IRequest<SummaryStatus>;

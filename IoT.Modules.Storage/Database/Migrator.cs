@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Reflection;
 using Dapper;
 using IoT.Modules.Storage.Contracts;
 using Microsoft.Extensions.Logging;
@@ -7,62 +5,148 @@ using Npgsql;
 
 namespace IoT.Modules.Storage.Database;
 
-/// <summary>Numbered, embedded SQL files, applied in order, forward only, each in a transaction of its own.</summary>
-internal sealed partial class Migrator(PostgresPools database, ILogger<Migrator> logger)
+/// <summary>
+/// Brings the schema up to date, forward only. What a transaction can hold is applied before the host is ready, each migration in one of
+/// its own: one that fails leaves the schema before it. What can't, or would take long, runs beside ingest afterwards
+/// (<see cref="MigrationsBesideIngest"/>), marked in <c>schema_migrations</c>, so that the next start goes on with it.
+/// </summary>
+internal sealed partial class Migrator(PostgresPools database, TimeProvider time, ILogger<Migrator> logger)
 {
     /// <summary>One session at a time changes the schema or its partitions; the number is arbitrary and fixed.</summary>
     public const long AdvisoryLock = 0x496F54_0001;
 
-    private const string Prefix = "IoT.Modules.Storage.Database.Migrations.";
+    // Another one: who makes partitions doesn't wait for what takes hours, nor does a concurrent index build wait for them.
+    private const long BesideIngestLock = 0x496F54_0010;
 
-    internal sealed record Migration(int Version, string Name, string Sql);
+    private const string Prepare =
+        """
+        create table if not exists schema_migrations (version int primary key, name text not null, applied_at timestamptz not null default now());
+        alter table schema_migrations add column if not exists checksum text, add column if not exists unfinished_step int;
+        """;
 
-    public static IReadOnlyList<Migration> Known { get; } = Load();
+    // While a step waits for a lock, others wait behind it.
+    private const string ShortLocks = "set lock_timeout = '2s'";
+    private const int Tries = 15;
+    private static readonly TimeSpan BetweenTries = TimeSpan.FromSeconds(2);
 
-    /// <exception cref="StartupException">The database's schema is newer than this host knows.</exception>
+    internal IReadOnlyList<Migration> Known { get; init; } = Migration.Known;
+
+    /// <exception cref="StartupException">The database's schema is one that this host does not know.</exception>
     public async Task ApplyAsync(CancellationToken cancellationToken)
     {
         await using var connection = await database.Write.OpenConnectionAsync(cancellationToken);
-        await connection.ExecuteAsync("select pg_advisory_lock(@AdvisoryLock)", new { AdvisoryLock });
+        // However long another host's migration takes.
+        await connection.ExecuteAsync(new CommandDefinition("select pg_advisory_lock(@AdvisoryLock)", new { AdvisoryLock }, commandTimeout: 0, cancellationToken: cancellationToken));
         try
         {
-            await connection.ExecuteAsync(
-                "create table if not exists schema_migrations (version int primary key, name text not null, applied_at timestamptz not null default now())");
-            var current = await connection.ExecuteScalarAsync<int>("select coalesce(max(version), 0) from schema_migrations");
-            var newest = Known[^1].Version;
-            if (current > newest)
-                throw new StartupException(
-                    $"The database has schema version {current}; this host knows versions up to {newest}. Start the newer host, or restore a backup made before the upgrade.");
-            foreach (var migration in Known.Where(m => m.Version > current))
-                await ApplyAsync(connection, migration, cancellationToken);
+            // A newer schema's table of migrations is left as it is.
+            var state = await SchemaState.ReadAsync(connection, Known, cancellationToken);
+            state.ThrowIfRefused();
+            await connection.ExecuteAsync(new CommandDefinition(Prepare, cancellationToken: cancellationToken));
+            foreach (var migration in state.WithoutChecksum)
+                await connection.ExecuteAsync(new CommandDefinition("update schema_migrations set checksum = @Checksum where version = @Version", migration, cancellationToken: cancellationToken));
+            foreach (var migration in state.ToDo)
+            {
+                if (!migration.IsBesideIngest)
+                    await ApplyAsync(connection, migration, cancellationToken);
+                else if (state.IsNew)
+                    await RunStepsAsync(connection, migration, 0, cancellationToken);
+            }
         }
         finally
         {
-            await connection.ExecuteAsync("select pg_advisory_unlock(@AdvisoryLock)", new { AdvisoryLock });
+            if (connection.FullState == System.Data.ConnectionState.Open)
+                await connection.ExecuteAsync("select pg_advisory_unlock(@AdvisoryLock)", new { AdvisoryLock });
+        }
+    }
+
+    /// <summary>What is left to do beside ingest; false when another host is at it.</summary>
+    public async Task<bool> ApplyBesideIngestAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await database.Write.OpenConnectionAsync(cancellationToken);
+        if ((await SchemaState.ReadAsync(connection, Known, cancellationToken)).ToDo.Count == 0)
+            return true;
+        // Whoever waited for it would hold up the concurrent build that it waits for.
+        if (!await connection.ExecuteScalarAsync<bool>(new CommandDefinition("select pg_try_advisory_lock(@BesideIngestLock)", new { BesideIngestLock }, cancellationToken: cancellationToken)))
+            return false;
+        try
+        {
+            var state = await SchemaState.ReadAsync(connection, Known, cancellationToken);
+            foreach (var migration in state.ToDo)
+                await RunStepsAsync(connection, migration, state.UnfinishedStepOf(migration) ?? 0, cancellationToken);
+            return true;
+        }
+        finally
+        {
+            if (connection.FullState == System.Data.ConnectionState.Open)
+            {
+                await connection.ExecuteAsync("reset lock_timeout");
+                await connection.ExecuteAsync("select pg_advisory_unlock(@BesideIngestLock)", new { BesideIngestLock });
+            }
         }
     }
 
     private async Task ApplyAsync(NpgsqlConnection connection, Migration migration, CancellationToken cancellationToken)
     {
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-        await connection.ExecuteAsync(migration.Sql, transaction: transaction, commandTimeout: 0);
-        await connection.ExecuteAsync("insert into schema_migrations (version, name) values (@Version, @Name)", migration, transaction);
+        await connection.ExecuteAsync(new CommandDefinition(migration.Sql, transaction: transaction, commandTimeout: 0, cancellationToken: cancellationToken));
+        await connection.ExecuteAsync(new CommandDefinition("insert into schema_migrations (version, name, checksum) values (@Version, @Name, @Checksum)", migration, transaction, cancellationToken: cancellationToken));
         await transaction.CommitAsync(cancellationToken);
         LogApplied(migration.Version, migration.Name);
     }
 
-    private static List<Migration> Load()
+    private async Task RunStepsAsync(NpgsqlConnection connection, Migration migration, int first, CancellationToken cancellationToken)
     {
-        var assembly = Assembly.GetExecutingAssembly();
-        return [.. assembly.GetManifestResourceNames()
-            .Where(name => name.StartsWith(Prefix, StringComparison.Ordinal))
-            .Order(StringComparer.Ordinal)
-            .Select(name =>
+        await connection.ExecuteAsync(new CommandDefinition(ShortLocks, cancellationToken: cancellationToken));
+        for (var step = first; step < migration.Steps.Count; step++)
+        {
+            await connection.ExecuteAsync(new CommandDefinition(
+                """
+                insert into schema_migrations (version, name, checksum, unfinished_step) values (@Version, @Name, @Checksum, @step)
+                on conflict (version) do update set unfinished_step = excluded.unfinished_step
+                """,
+                new { migration.Version, migration.Name, migration.Checksum, step }, cancellationToken: cancellationToken));
+            foreach (var sql in await StatementsAsync(connection, migration.Steps[step], cancellationToken))
+                await RunStepAsync(connection, sql, cancellationToken);
+        }
+        await connection.ExecuteAsync(new CommandDefinition(
+            "update schema_migrations set unfinished_step = null, applied_at = now() where version = @Version", new { migration.Version }, cancellationToken: cancellationToken));
+        LogApplied(migration.Version, migration.Name);
+    }
+
+    private static async Task<IEnumerable<string>> StatementsAsync(NpgsqlConnection connection, MigrationStep step, CancellationToken cancellationToken)
+    {
+        if (step.Table is null)
+            return [step.Sql];
+        var partitions = await connection.QueryAsync<string>(new CommandDefinition(
+            """
+            select c.relname from pg_inherits i join pg_class c on c.oid = i.inhrelid
+            where i.inhparent = ('public.' || @Table)::regclass and not i.inhdetachpending
+              and (@Without::text is null or not exists (
+                  select 1 from pg_inherits part join pg_index x on x.indexrelid = part.inhrelid
+                  where part.inhparent = to_regclass('public.' || @Without) and x.indrelid = c.oid))
+            order by c.relname
+            """, new { step.Table, step.Without }, cancellationToken: cancellationToken));
+        return partitions.AsList().Select(partition => step.Sql.Replace("{partition}", partition, StringComparison.Ordinal));
+    }
+
+    /// <summary>From wherever an earlier try has left it; a lock that others hold is tried for a few times.</summary>
+    private async Task RunStepAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken)
+    {
+        for (var attempt = 1; ; attempt++)
+        {
+            if (await ResumableStatement.FromHereAsync(connection, sql, cancellationToken) is not { } statement)
+                return;
+            try
             {
-                using var reader = new StreamReader(assembly.GetManifestResourceStream(name)!);
-                var file = name[Prefix.Length..^".sql".Length];
-                return new Migration(int.Parse(file.AsSpan(0, 4), CultureInfo.InvariantCulture), file, reader.ReadToEnd());
-            })];
+                await connection.ExecuteAsync(new CommandDefinition(statement, commandTimeout: 0, cancellationToken: cancellationToken));
+                return;
+            }
+            catch (PostgresException exception) when (exception.SqlState is PostgresErrorCodes.LockNotAvailable or PostgresErrorCodes.DeadlockDetected && attempt < Tries)
+            {
+                await Task.Delay(BetweenTries, time, cancellationToken);
+            }
+        }
     }
 
     [LoggerMessage(1100, LogLevel.Information, "Applied migration {Version} ({Name})")]

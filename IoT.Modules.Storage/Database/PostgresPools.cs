@@ -10,6 +10,7 @@ internal sealed class PostgresPools(StorageOptions options) : IAsyncDisposable
 
     private NpgsqlDataSource? _write;
     private NpgsqlDataSource? _read;
+    private NpgsqlDataSource? _readToKeep;
     private string? _knock;
 
     /// <summary>Ingest, changes and migrations.</summary>
@@ -17,6 +18,14 @@ internal sealed class PostgresPools(StorageOptions options) : IAsyncDisposable
 
     /// <summary>Queries: a pool of their own, so that they can't starve ingest; on the replica when one is configured.</summary>
     public NpgsqlDataSource Read => IsReady ? _read! : throw new DatabaseUnavailableException();
+
+    /// <summary>Queries whose answers are kept: on the primary. What a replica has not heard of yet would be kept beyond the moment.</summary>
+    public NpgsqlDataSource ReadToKeep => IsReady ? _readToKeep! : throw new DatabaseUnavailableException();
+
+    /// <summary>A connection for a query: it sees what was committed before.</summary>
+    /// <param name="toKeep">Its answer is kept.</param>
+    public async ValueTask<NpgsqlConnection> OpenReadAsync(bool toKeep, CancellationToken cancellationToken) =>
+        await (toKeep ? ReadToKeep : Read).OpenConnectionAsync(cancellationToken);
 
     /// <summary>True once the schema is in place and the directories are loaded.</summary>
     public bool IsReady { get; private set; }
@@ -31,6 +40,7 @@ internal sealed class PostgresPools(StorageOptions options) : IAsyncDisposable
     {
         _write = Build(write, "iot-write", options.WritePoolSize, commandTimeoutSeconds: 60);
         _read = Build(read, "iot-read", options.ReadPoolSize, options.QueryTimeoutSeconds);
+        _readToKeep = read == write ? _read : Build(write, "iot-read-to-keep", options.ReadPoolSize, options.QueryTimeoutSeconds);
         var target = new NpgsqlConnectionStringBuilder(write);
         Endpoint = $"{target.Host}:{target.Port}";
         target.Timeout = target.Timeout is > 0 and < LongestKnockSeconds ? target.Timeout : LongestKnockSeconds;
@@ -73,6 +83,8 @@ internal sealed class PostgresPools(StorageOptions options) : IAsyncDisposable
     {
         if (_read is not null)
             await _read.DisposeAsync();
+        if (_readToKeep is not null)
+            await _readToKeep.DisposeAsync();
         if (_write is not null)
             await _write.DisposeAsync();
     }

@@ -52,9 +52,16 @@ internal sealed class RemoveQuarantinedHandler(PostgresPools database) : IReques
             "delete from quarantine where id = @Id returning device_id", new { request.Id }, transaction, cancellationToken: cancellationToken));
         if (deviceId is null)
             return Failure.NotFound($"Quarantine entry {request.Id}");
-        var ledger = request.WasRetried ? await DeviceLedger.TakeBackAsync(connection, transaction, deviceId, cancellationToken) : null;
+        if (!request.WasRetried)
+        {
+            await transaction.CommitAsync(cancellationToken);
+            return default(Removed);
+        }
+        var tally = new DeviceLedger.Tally();
+        tally.Add(deviceId, quarantined: -1);
+        await DeviceLedger.AddAsync(connection, transaction, tally, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        return new Removed(ledger);
+        return new Removed(tally.Counts()[0]);
     }
 }
 

@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Globalization;
-using System.IO.Pipelines;
 using System.Text;
 using System.Text.Json;
 using IoT.Modules.Storage.Contracts;
@@ -8,11 +7,11 @@ using IoT.Modules.Storage.Contracts;
 namespace IoT.Modules.Storage.Readings;
 
 /// <summary>How a stream of readings is written: one of JSON, NDJSON or CSV. Rows go straight into the response's buffer.</summary>
-internal abstract class ReadingFormat(PipeWriter output) : IDisposable
+internal abstract class ReadingFormat(IBufferWriter<byte> output) : IDisposable
 {
     private static readonly JsonWriterOptions WriterOptions = new() { SkipValidation = true, Encoder = Json.Options.Encoder };
 
-    protected PipeWriter Output { get; } = output;
+    protected IBufferWriter<byte> Output { get; } = output;
 
     protected Utf8JsonWriter JsonOutput { get; } = new(output, WriterOptions);
 
@@ -22,7 +21,7 @@ internal abstract class ReadingFormat(PipeWriter output) : IDisposable
 
     public abstract void Write(StoredReading reading);
 
-    public abstract void End(HistoryCursor? next);
+    public abstract void End(string? next);
 
     public static string TimestampText(DateTime timestamp) =>
         timestamp.ToString("yyyy-MM-dd'T'HH:mm:ss.FFFFFF'Z'", CultureInfo.InvariantCulture);
@@ -42,7 +41,7 @@ internal abstract class ReadingFormat(PipeWriter output) : IDisposable
     }
 
     /// <summary><c>{"items":[…],"next_cursor":…}</c></summary>
-    internal sealed class JsonPage(PipeWriter output) : ReadingFormat(output)
+    internal sealed class JsonPage(IBufferWriter<byte> output) : ReadingFormat(output)
     {
         public override void Begin()
         {
@@ -56,17 +55,17 @@ internal abstract class ReadingFormat(PipeWriter output) : IDisposable
             JsonOutput.Flush();
         }
 
-        public override void End(HistoryCursor? next)
+        public override void End(string? next)
         {
             JsonOutput.WriteEndArray();
-            JsonOutput.WriteString("next_cursor"u8, next?.ToString());
+            JsonOutput.WriteString("next_cursor"u8, next);
             JsonOutput.WriteEndObject();
             JsonOutput.Flush();
         }
     }
 
     /// <summary>One reading a line.</summary>
-    internal sealed class Ndjson(PipeWriter output) : ReadingFormat(output)
+    internal sealed class Ndjson(IBufferWriter<byte> output) : ReadingFormat(output)
     {
         public override void Begin()
         {
@@ -80,13 +79,13 @@ internal abstract class ReadingFormat(PipeWriter output) : IDisposable
             JsonOutput.Reset();
         }
 
-        public override void End(HistoryCursor? next)
+        public override void End(string? next)
         {
         }
     }
 
     /// <summary>RFC 4180, with a header line; the payload is JSON in one field.</summary>
-    internal sealed class Csv(PipeWriter output) : ReadingFormat(output)
+    internal sealed class Csv(IBufferWriter<byte> output) : ReadingFormat(output)
     {
         public override void Begin() => Output.Write("id,device_id,timestamp,data_type,payload,status\r\n"u8);
 
@@ -94,7 +93,7 @@ internal abstract class ReadingFormat(PipeWriter output) : IDisposable
             Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture,
                 $"{r.Id},{r.DeviceId},{TimestampText(r.Timestamp)},{Field(r.DataType)},{Field(r.Payload)},{Field(r.Status)}\r\n"), Output);
 
-        public override void End(HistoryCursor? next)
+        public override void End(string? next)
         {
         }
 

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text.Json;
 using Dapper;
+using IoT.Modules.Storage.Cache;
 using IoT.Modules.Storage.Contracts;
 using IoT.Modules.Storage.Database;
 using IoT.Modules.Storage.Partitions;
@@ -14,7 +15,7 @@ using NpgsqlTypes;
 namespace IoT.Modules.Storage.Readings;
 
 internal sealed partial class StoreReadingsHandler(
-    PostgresPools database, ReadingPartitions partitions, PendingSummaries summaries, MessageIds messageIds, QuarantineKeeper quarantine, StoreActivity activity, IMediator mediator, TimeProvider time,
+    PostgresPools database, ReadingPartitions partitions, PendingSummaries summaries, DeviceSeries series, MessageIds messageIds, QuarantineKeeper quarantine, StoreActivity activity, ReadingCaches caches, IMediator mediator, TimeProvider time,
     ILogger<StoreReadingsHandler> logger)
     : IRequestHandler<StoreReadings, StoreResult>
 {
@@ -31,15 +32,14 @@ internal sealed partial class StoreReadingsHandler(
 
     private const string InsertReadings = $"insert into device_data (device_id, timestamp, data_type, payload) {SelectReadings}";
 
-    // All in one statement, hence one transaction and one round trip. The ids come in the order of the readings, in a row of their own.
+    // All in one statement, hence one transaction and one round trip. The ids come in the order of the readings; no row: nothing was moved.
     private const string MoveAndInsert =
         $"""
          with moved as ({Move}), inserted as ({InsertReadings} where exists (select 1 from moved) returning id),
              summarised as ({PendingSummaries.Insert} where exists (select 1 from moved)),
-             ledger as ({DeviceLedger.Insert} where exists (select 1 from moved) {DeviceLedger.Upsert})
-         select device_id, stored, duplicate, quarantined, version, null::bigint[] as ids from ledger
-         union all
-         select null, 0, 0, 0, 0, array_agg(id) from inserted
+             known as ({DeviceSeries.Insert} where exists (select 1 from moved) {DeviceSeries.Upsert}),
+             counted as ({DeviceLedger.Insert} where exists (select 1 from moved))
+         select array_agg(id) from inserted having count(*) > 0
          """;
 
     // A device that came without being created first gets its row with its first reading.
@@ -49,21 +49,6 @@ internal sealed partial class StoreReadingsHandler(
         select id, external_id, token_hash from unnest(@Ids, @ExternalIds, @TokenHashes) as d (id, external_id, token_hash)
         on conflict do nothing
         """;
-
-    private sealed record Row
-    {
-        public string? DeviceId { get; init; }
-
-        public long Stored { get; init; }
-
-        public long Duplicate { get; init; }
-
-        public long Quarantined { get; init; }
-
-        public long Version { get; init; }
-
-        public long[]? Ids { get; init; }
-    }
 
     /// <param name="Taken">The readings but for duplicates.</param>
     /// <param name="Ids">Of those of them that are stored; null when they are not known.</param>
@@ -108,8 +93,8 @@ internal sealed partial class StoreReadingsHandler(
             var leftOut = await ReadLeftOutAsync(connection, request, cancellationToken);
             quarantined.AddRange(leftOut.Where(place => place < 0).Select(place => readings[-1 - place]));
             var duplicates = leftOut.Where(place => place >= 0).ToHashSet();
-            var devices = readings.Select(r => r.Device.Id).Concat(request.Quarantine.Select(entry => entry.DeviceId));
-            written = new Written([.. readings.Where((_, place) => !duplicates.Contains(place))], null, await DeviceLedger.ReadAsync(connection, devices, cancellationToken));
+            var others = readings.Where((_, place) => !duplicates.Contains(place)).ToArray();
+            written = new Written(others, null, TallyOf(request, readings, others, quarantined).Counts());
         }
         var (taken, ids, ledger) = written.Value;
 
@@ -120,6 +105,8 @@ internal sealed partial class StoreReadingsHandler(
             reading.Device.LastSeen = now;
         }
         var stored = quarantined.Count == 0 ? taken : [.. taken.Where(r => !quarantined.Contains(r))];
+        // Before the lane's position is known to have moved: whoever waits for that finds no older value.
+        caches.Stored(stored);
         if (stored.Length > 0)
             await PublishAsync(stored, ids, cancellationToken);
         var kept = quarantined.Count + request.Quarantine.Count;
@@ -135,11 +122,13 @@ internal sealed partial class StoreReadingsHandler(
         var newDevices = NewDevices(readings);
         if (newDevices.Length == 0 && part is null && request.Quarantine.Count == 0 && readings.Length > 0)
         {
-            var parameters = summaries.AddTo(TallyOf(request, readings, readings, []).AddTo(new DynamicParameters(ParametersOf(request, readings))), readings);
-            var rows = (await connection.QueryAsync<Row>(new CommandDefinition(MoveAndInsert, parameters, cancellationToken: cancellationToken))).AsList();
-            return rows.Count > 1
-                ? new Written(readings, rows[^1].Ids, rows[..^1].ConvertAll(row => new LedgerCounts(row.DeviceId!, row.Stored, row.Duplicate, row.Quarantined, row.Version)))
-                : null;
+            var all = TallyOf(request, readings, readings, []);
+            var unknown = series.NotKnown(readings);
+            var parameters = unknown.AddTo(summaries.AddTo(all.AddTo(new DynamicParameters(ParametersOf(request, readings))), readings));
+            if (await connection.ExecuteScalarAsync<long[]?>(new CommandDefinition(MoveAndInsert, parameters, cancellationToken: cancellationToken)) is not { } inserted)
+                return null;
+            series.Know(unknown);
+            return new Written(readings, inserted, all.Counts());
         }
 
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
@@ -149,11 +138,14 @@ internal sealed partial class StoreReadingsHandler(
         var taken = await TakeIdsAsync(connection, transaction, readings, part, cancellationToken);
         var ids = taken.Length > 0 ? await InsertReadingsAsync(connection, transaction, request, taken, cancellationToken) : [];
         await summaries.InsertAsync(connection, transaction, taken, cancellationToken);
+        var unknownSeries = await series.InsertAsync(connection, transaction, taken, cancellationToken);
         await QuarantineKeeper.InsertAsync(connection, transaction, request.Quarantine, cancellationToken);
         await LeaveOutAsync(connection, transaction, request, readings, taken, [], cancellationToken);
-        var ledger = await DeviceLedger.CountAsync(connection, transaction, TallyOf(request, readings, taken, []), cancellationToken);
+        var tally = TallyOf(request, readings, taken, []);
+        await DeviceLedger.AddAsync(connection, transaction, tally, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        return new Written(taken, ids, ledger);
+        series.Know(unknownSeries);
+        return new Written(taken, ids, tally.Counts());
     }
 
     /// <summary>
@@ -171,12 +163,16 @@ internal sealed partial class StoreReadingsHandler(
         var taken = await TakeIdsAsync(connection, transaction, readings, part, cancellationToken);
         var ids = new List<long>();
         await SplitAsync(connection, transaction, request, taken, ids, quarantined, cancellationToken);
-        await summaries.InsertAsync(connection, transaction, [.. taken.Where(r => !quarantined.Contains(r))], cancellationToken);
+        Reading[] kept = [.. taken.Where(r => !quarantined.Contains(r))];
+        await summaries.InsertAsync(connection, transaction, kept, cancellationToken);
+        var unknownSeries = await series.InsertAsync(connection, transaction, kept, cancellationToken);
         await QuarantineKeeper.InsertAsync(connection, transaction, request.Quarantine, cancellationToken);
         await LeaveOutAsync(connection, transaction, request, readings, taken, quarantined, cancellationToken);
-        var ledger = await DeviceLedger.CountAsync(connection, transaction, TallyOf(request, readings, taken, quarantined), cancellationToken);
+        var tally = TallyOf(request, readings, taken, quarantined);
+        await DeviceLedger.AddAsync(connection, transaction, tally, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        return new Written(taken, [.. ids], ledger);
+        series.Know(unknownSeries);
+        return new Written(taken, [.. ids], tally.Counts());
     }
 
     private static DeviceLedger.Tally TallyOf(StoreReadings request, Reading[] readings, Reading[] taken, List<Reading> refused)
@@ -271,7 +267,7 @@ internal sealed partial class StoreReadingsHandler(
         DeviceIds = new ArrayParameter<Guid>(Array.ConvertAll(readings, r => r.Device.Uuid), NpgsqlDbType.Uuid),
         Timestamps = new ArrayParameter<DateTime>(Array.ConvertAll(readings, r => r.Timestamp), NpgsqlDbType.TimestampTz),
         DataTypes = new ArrayParameter<string>(Array.ConvertAll(readings, r => r.DataType), NpgsqlDbType.Varchar),
-        Payloads = new ArrayParameter<string>(Array.ConvertAll(readings, r => System.Text.Encoding.UTF8.GetString(r.Payload.Span)), NpgsqlDbType.Jsonb),
+        Payloads = new ArrayParameter<ReadOnlyMemory<byte>>(Array.ConvertAll(readings, r => r.Payload), NpgsqlDbType.Jsonb),
     };
 
     /// <summary>As its sender might have written it, but without its message id, which is taken: so it can be retried.</summary>

@@ -1,13 +1,15 @@
+using IoT.Modules.Storage.Cache;
 using IoT.Modules.Storage.Contracts;
 using IoT.Modules.Storage.Database;
 using IoT.Modules.Storage.Partitions;
 using IoT.Modules.Storage.Summaries;
+using MediatR;
 
 namespace IoT.Modules.Storage.Retention;
 
 /// <summary>What is kept for how long: the plan for all tables by time, and carrying it out.</summary>
 internal sealed class RetentionKeeper(
-    PostgresPools database, StorageOptions options, PartitionRemover remover, ReadingPartitions readings, SummaryPartitions summaries, TimeProvider time) : IDisposable
+    PostgresPools database, StorageOptions options, PartitionRemover remover, ReadingPartitions readings, SummaryPartitions summaries, ReadingCaches caches, IMediator mediator, TimeProvider time) : IDisposable
 {
     private const long MiB = 1024 * 1024;
     private readonly SemaphoreSlim _gate = new(1);
@@ -46,6 +48,8 @@ internal sealed class RetentionKeeper(
             {
                 readings.Partitions.Forget();
                 summaries.Forget();
+                caches.Removed();
+                await mediator.Publish(new ReadingsRemoved(gone.Min(p => p.From), gone.Max(p => p.To)), cancellationToken);
             }
             Trouble = options.ReadingsMiB > 0 && plan.BytesAfter > options.ReadingsMiB * MiB
                 ? FormattableString.Invariant($"{plan.BytesAfter / MiB} MiB of readings are in the partition being written alone, over the {options.ReadingsMiB} of Storage__ReadingsMiB: a shorter Storage__PartitionBy lets the older part of them go")

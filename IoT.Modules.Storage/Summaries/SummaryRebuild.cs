@@ -1,5 +1,6 @@
 using System.Data;
 using Dapper;
+using IoT.Modules.Storage.Cache;
 using IoT.Modules.Storage.Contracts;
 using IoT.Modules.Storage.Database;
 using IoT.Modules.Storage.Partitions;
@@ -14,7 +15,7 @@ namespace IoT.Modules.Storage.Summaries;
 /// transaction that sees one moment: it folds what is pending at that moment, throws the part's rows away and puts in what the readings
 /// of that moment make. What is added later is pending still. Before what retention has dropped, summaries stay as they are.
 /// </summary>
-internal sealed partial class SummaryRebuild(PostgresPools database, SummaryTables tables, TimeProvider time, ILogger<SummaryRebuild> logger)
+internal sealed partial class SummaryRebuild(PostgresPools database, SummaryTables tables, ReadingCaches caches, TimeProvider time, ILogger<SummaryRebuild> logger)
 {
     // So many readings in a part, about.
     private const int RowsInPart = 100_000;
@@ -92,6 +93,7 @@ internal sealed partial class SummaryRebuild(PostgresPools database, SummaryTabl
         foreach (var (range, part, count) in parts)
         {
             await RebuildAsync(connection, range, DeviceAt(part, count, isEnd: false), DeviceAt(part + 1, count, isEnd: true), cancellationToken);
+            caches.Removed();
             _done++;
         }
         await connection.ExecuteAsync(new CommandDefinition("update summary_state set needs_rebuild = false", cancellationToken: cancellationToken));

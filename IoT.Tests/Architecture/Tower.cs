@@ -10,13 +10,15 @@ internal static class Tower
     public const string Host = "IoT.Host";
     public const string Gateway = "IoT.Modules.Gateway";
     public const string Storage = "IoT.Modules.Storage";
+    public const string Caching = "IoT.Modules.Caching";
 
     /// <summary>Each floor, and the floors below it.</summary>
     public static IReadOnlyDictionary<string, string[]> Floors { get; } = new Dictionary<string, string[]>
     {
-        [Host] = [Gateway, Storage],
-        [Gateway] = [Storage],
-        [Storage] = [],
+        [Host] = [Gateway, Storage, Caching],
+        [Gateway] = [Storage, Caching],
+        [Storage] = [Caching],
+        [Caching] = [],
     };
 
     /// <summary>Assemblies of ours that one uses and that don't stand below it.</summary>

@@ -1,4 +1,5 @@
 using System.Reflection;
+using IoT.Modules.Caching;
 using IoT.Modules.Gateway;
 using IoT.Modules.Storage;
 using IoT.Modules.Storage.Contracts;
@@ -12,8 +13,9 @@ public sealed class TowerTests
     private static readonly Assembly HostAssembly = Assembly.Load(Tower.Host);
     private static readonly Assembly GatewayAssembly = typeof(GatewayModule).Assembly;
     private static readonly Assembly StorageAssembly = typeof(StorageModule).Assembly;
+    private static readonly Assembly CachingAssembly = typeof(CachingModule).Assembly;
     private static readonly Assembly TestAssembly = typeof(TowerTests).Assembly;
-    private static readonly Assembly[] All = [HostAssembly, GatewayAssembly, StorageAssembly];
+    private static readonly Assembly[] All = [HostAssembly, GatewayAssembly, StorageAssembly, CachingAssembly];
 
     [Fact]
     public void Every_project_has_its_floor()
@@ -36,8 +38,9 @@ public sealed class TowerTests
     }
 
     [Fact]
-    public void The_gateway_uses_only_contracts() =>
-        Assert.Empty(Tower.BesideContracts(GatewayAssembly, Tower.Storage, _ => false));
+    public void Modules_use_only_contracts() =>
+        Assert.All([GatewayAssembly, StorageAssembly, CachingAssembly], assembly =>
+            Assert.All(Tower.Floors[assembly.GetName().Name!], module => Assert.Empty(Tower.BesideContracts(assembly, module, _ => false))));
 
     [Fact]
     public void Only_the_host_uses_a_modules_entrance_and_nothing_else_beside_contracts() =>
@@ -56,6 +59,7 @@ public sealed class TowerTests
     {
         Assert.Empty(Tower.Serilog(GatewayAssembly));
         Assert.Empty(Tower.Serilog(StorageAssembly));
+        Assert.Empty(Tower.Serilog(CachingAssembly));
     }
 
     [Fact]
@@ -66,6 +70,7 @@ public sealed class TowerTests
     {
         Assert.Empty(Tower.Leaked(GatewayAssembly.GetTypes(), Tower.Gateway));
         Assert.Empty(Tower.Leaked(StorageAssembly.GetTypes(), Tower.Storage));
+        Assert.Empty(Tower.Leaked(CachingAssembly.GetTypes(), Tower.Caching));
     }
 
     [Fact]

@@ -25,6 +25,7 @@ internal static class SettingsTable
         // Connection strings have no options class: they are .NET's own section.
         table.Append("| `ConnectionStrings__Postgres` | none | write pool, as Npgsql reads it; without it the host runs a PostgreSQL of its own under `Data__Directory` |\n");
         table.Append("| `ConnectionStrings__PostgresReplica` | as `ConnectionStrings__Postgres` | read pool; may name several hosts |\n");
+        table.Append("| `ConnectionStrings__Redis` | none | second level of the cache, as StackExchange.Redis reads it (`localhost:6379,password=…`); without it that level is not there |\n");
         return table.ToString();
     }
 

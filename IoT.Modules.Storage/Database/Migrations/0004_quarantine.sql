@@ -1,4 +1,5 @@
 -- The quarantine also takes what could not be read as a reading: bytes as they came, where from, and how many there were.
+-- rewrites quarantine
 alter table quarantine add topic text, add protocol text, add length bigint;
 update quarantine set
     length = octet_length(payload),

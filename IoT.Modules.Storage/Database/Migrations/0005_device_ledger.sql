@@ -1,6 +1,7 @@
 -- What came of everything that a device sent. The row '' is for those who are no device of ours. stored, duplicate and quarantined are
 -- counted in the transaction of the rows; answered (duplicates known in memory) and rejected are written now and then. version says
 -- which of two answers about the former three is the later one.
+-- reads device_data
 create table device_ledger (
     device_id   text collate "C" primary key,
     stored      bigint not null default 0,

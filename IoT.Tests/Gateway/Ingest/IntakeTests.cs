@@ -110,14 +110,47 @@ public sealed class IntakeTests : IAsyncDisposable
     {
         foreach (var id in new[] { null, "x", new string('ü', 128), string.Concat(Enumerable.Repeat("😀", 128)) })
         {
-            var reading = Reading("a", id);
-            var record = new byte[ReadingRecord.SizeOf(reading)];
-            ReadingRecord.Write(reading, record);
-            Assert.Equal(id is null ? 1 : 2, record[0]);
-            var read = ReadingRecord.Read(record, _directory, utf8 => Encoding.UTF8.GetString(utf8));
-            Assert.Equal(reading with { Payload = default }, read with { Payload = default });
-            Assert.Equal("{}", Encoding.UTF8.GetString(read.Payload.Span));
+            foreach (var (compressAbove, compressed) in new[] { (int.MaxValue, 0), (200, 0), (199, 15) })
+            {
+                var reading = Reading("a", id, 200);
+                var record = RecordOf(reading, compressAbove);
+                Assert.Equal((id is null ? 1 : 2) + compressed, record[0]);
+                Assert.Equal(compressed > 0, record.Length < RecordOf(reading, int.MaxValue).Length);
+                var read = ReadingRecord.Read(record, _directory, utf8 => Encoding.UTF8.GetString(utf8));
+                Assert.Equal(reading with { Payload = default }, read with { Payload = default });
+                Assert.Equal(reading.Payload.ToArray(), read.Payload.ToArray());
+            }
         }
+    }
+
+    [Fact]
+    public void A_payload_that_compression_would_not_make_smaller_is_kept_as_it_is()
+    {
+        var noise = new byte[100];
+        new Random(7).NextBytes(noise);
+        foreach (var bytes in new[] { "{}"u8.ToArray(), Encoding.UTF8.GetBytes($$"""{"v":"{{Convert.ToBase64String(noise)}}"}""") })
+        {
+            var reading = Reading("a", null) with { Payload = bytes };
+            var record = RecordOf(reading, 1);
+            var read = ReadingRecord.Read(record, _directory, utf8 => Encoding.UTF8.GetString(utf8));
+            Assert.Equal(bytes, read.Payload.ToArray());
+            Assert.True(record.Length <= RecordOf(reading, int.MaxValue).Length);
+        }
+    }
+
+    [Fact]
+    public void A_kind_that_this_version_does_not_know_is_refused()
+    {
+        var record = RecordOf(Reading("a", null), int.MaxValue);
+        record[0] = 99;
+        Assert.Contains("kind 99", Assert.Throws<InvalidDataException>(() => ReadingRecord.Read(record, _directory, utf8 => Encoding.UTF8.GetString(utf8))).Message, StringComparison.Ordinal);
+    }
+
+    private byte[] RecordOf(in Reading reading, int compressAbove)
+    {
+        using var batch = _log.NewBatch();
+        ReadingRecord.Append(batch, reading, compressAbove);
+        return batch.Encoded[RecordCodec.HeaderBytes..].ToArray();
     }
 
     public async ValueTask DisposeAsync()
@@ -131,7 +164,7 @@ public sealed class IntakeTests : IAsyncDisposable
     private Intake IntakeOf(GatewayOptions options)
     {
         var metrics = new IngestMetrics(_services.GetRequiredService<IMeterFactory>());
-        return new Intake(() => _log, new MessageCache(options, metrics), new Ledger(), metrics);
+        return new Intake(() => _log, new MessageCache(options, metrics), new Ledger(), metrics, options.CompressLogAboveBytes);
     }
 
     private Reading Reading(string device, string? messageId, int bytes = 2) =>
