@@ -8,12 +8,10 @@ namespace IoT.Modules.Semantics.Contracts;
 /// <param name="QueryType"><c>semantic_inference</c>.</param>
 /// <param name="Entities">What is asked about; empty or null: everything at the context's location.</param>
 /// <param name="Context">Null: everywhere, now.</param>
-public sealed record Infer(string? QueryType, IReadOnlyList<InferEntity>? Entities, InferContext? Context) : IRequest<Outcome<InferAnswer>>, IValidated, ILimited, ISeesAcknowledged
+public sealed record Infer(string? QueryType, IReadOnlyList<InferEntity>? Entities, InferContext? Context) : IRequest<Outcome<InferAnswer>>, IValidated, ISeesAcknowledged
 {
     public const string SemanticInference = "semantic_inference";
     public const int MaxEntities = 10_000;
-
-    public static RequestGate Gate => RequestGate.Query;
 
     public IEnumerable<FieldError> Validate()
     {

@@ -9,14 +9,14 @@ namespace IoT.Modules.Semantics.Contracts;
 /// <summary>Something inferred, now or once.</summary>
 /// <param name="Subject">IRI, or <c>_:</c> and a label.</param>
 /// <param name="Predicate">IRI.</param>
-/// <param name="Object">As in N-Triples: <c>&lt;iri&gt;</c>, <c>"text"</c>, <c>"23.5"^^&lt;datatype&gt;</c>.</param>
+/// <param name="Value">The object, as in N-Triples: <c>&lt;iri&gt;</c>, <c>"text"</c>, <c>"23.5"^^&lt;datatype&gt;</c>.</param>
 /// <param name="Rule">The rule that its explanation ends with.</param>
 /// <param name="Confidence">0 to 1, a degree: the weakest of its premises and rules, of its best derivation.</param>
 /// <param name="RaisedAt">UTC.</param>
 /// <param name="ClearedAt">UTC; null while it holds.</param>
 /// <param name="Because">The explanation, a JSON array of derivations as README describes them; null when it is no longer known.</param>
 public sealed record Inference(
-    Guid Id, string Subject, string Predicate, string Object, string Rule, double Confidence, DateTime RaisedAt, DateTime? ClearedAt, string? Because);
+    Guid Id, string Subject, string Predicate, string Value, string Rule, double Confidence, DateTime RaisedAt, DateTime? ClearedAt, string? Because);
 
 /// <summary>News: an inference was raised, or cleared when it has <see cref="Inference.ClearedAt"/>. At least once each.</summary>
 /// <param name="EntityType">Of the subject, as a level of a topic: <c>device</c> of <c>urn:iot:device:x</c>; <c>iri</c> for names of others.</param>

@@ -75,7 +75,7 @@ internal static class DocumentEndpoints
             return failure.ToResult();
         request.HttpContext.Response.Headers.ETag = $"\"{read.Value.Version}\"";
         return kind == DocumentKind.Model && TriplesFormat.IsWanted(request)
-            ? TriplesFormat.Of(read.Value.Content)
+            ? TriplesFormat.Of(name, read.Value.Content)
             : Results.Bytes(read.Value.Content, $"{contentType}; charset=utf-8");
     }
 }

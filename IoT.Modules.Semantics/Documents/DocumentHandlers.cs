@@ -1,5 +1,6 @@
 using IoT.Modules.Semantics.Contracts;
 using IoT.Modules.Semantics.Reasoning;
+using IoT.Modules.Semantics.Shipped;
 using IoT.Modules.Storage.Contracts;
 using MediatR;
 
@@ -11,6 +12,7 @@ namespace IoT.Modules.Semantics.Documents;
 /// </summary>
 internal sealed class DocumentHandlers(DocumentStore store, SemanticEngine engine) :
     IRequestHandler<PutDocument, Outcome<DocumentChange>>,
+    IRequestHandler<PutShipped, Outcome<DocumentChange>>,
     IRequestHandler<RestoreDocument, Outcome<DocumentChange>>,
     IRequestHandler<DeleteDocument, Outcome<DocumentChange>>,
     IRequestHandler<CheckDocument, Outcome<DocumentCheck>>,
@@ -31,6 +33,11 @@ internal sealed class DocumentHandlers(DocumentStore store, SemanticEngine engin
                 return await ReplaceAsync(request.Kind, request.Name, version.Version, parsed.Value, before is null, cancellationToken);
             }, cancellationToken);
     }
+
+    public async Task<Outcome<DocumentChange>> Handle(PutShipped request, CancellationToken cancellationToken) =>
+        ShippedDocuments.Find(request.Kind, request.Name) is { } shipped
+            ? await Handle(new PutDocument(request.Kind, request.Name, shipped.Content, request.Author), cancellationToken)
+            : Failure.NotFound($"Shipped {request.Name}");
 
     public async Task<Outcome<DocumentChange>> Handle(RestoreDocument request, CancellationToken cancellationToken)
     {
@@ -71,7 +78,12 @@ internal sealed class DocumentHandlers(DocumentStore store, SemanticEngine engin
         var parsed = await ParseAsync(request.Kind, request.Name ?? "(checked)", request.Content, cancellationToken);
         if (parsed.Failure is { } failure)
             return failure;
-        return await engine.InTurnAsync(reasoner => reasoner.Check(request.Kind, request.Name, parsed.Value, cancellationToken), cancellationToken);
+        using (parsed.Value)
+        {
+            return await engine.InTurnAsync(
+                knowledge => parsed.Value.Terms == knowledge.Terms ? knowledge.Check(parsed.Value) : new Failure(FailureKind.Unavailable, "The engine was made anew meanwhile; try again in a moment."),
+                cancellationToken);
+        }
     }
 
     public async Task<Outcome<DocumentText>> Handle(ReadDocument request, CancellationToken cancellationToken) =>
@@ -103,18 +115,23 @@ internal sealed class DocumentHandlers(DocumentStore store, SemanticEngine engin
 
     private Task<Outcome<DocumentChange>> ReplaceAsync(DocumentKind kind, string name, int version, ParsedDocument? parsed, bool isNew, CancellationToken cancellationToken) =>
         engine.InTurnAsync<DocumentChange>(
-            reasoner =>
+            knowledge =>
             {
-                var replaced = reasoner.Replace(kind, name, parsed, cancellationToken);
+                // It was read into the terms of a knowledge that has been made anew meanwhile.
+                if (parsed is not null && parsed.Terms != knowledge.Terms)
+                    return new Failure(FailureKind.Unavailable, "The engine was made anew meanwhile; try again in a moment.");
+                var count = parsed?.Count ?? 0;
+                var replaced = knowledge.Replace(kind, name, parsed, cancellationToken);
                 if (replaced.Failure is { } failure)
                     return failure;
-                engine.Changed(reasoner, replaced.Value);
-                return new DocumentChange(
-                    name, version, parsed?.Count ?? 0, reasoner.Asserted, reasoner.Derived, reasoner.LastAppeared, reasoner.LastVanished, isNew);
+                engine.Changed(knowledge, replaced.Value);
+                return new DocumentChange(name, version, count, knowledge.Asserted, knowledge.Derived, replaced.Value.Appeared.Count, replaced.Value.Vanished.Count, isNew);
             }, cancellationToken);
 
-    private static Task<Outcome<ParsedDocument>> ParseAsync(DocumentKind kind, string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
-        Task.Run(() => ParsedDocument.Parse(kind, name, content, cancellationToken), cancellationToken);
+    private async Task<Outcome<ParsedDocument>> ParseAsync(DocumentKind kind, string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
+        engine.Knowledge is { } knowledge
+            ? await Task.Run(() => ParsedDocument.Parse(knowledge.Terms, kind, name, content, cancellationToken), cancellationToken)
+            : (await engine.InTurnAsync(knowledge => ParsedDocument.Parse(knowledge.Terms, kind, name, content, cancellationToken), cancellationToken));
 
     private static string NameOf(DocumentKind kind) => kind == DocumentKind.Model ? "Model" : "Rules";
 }

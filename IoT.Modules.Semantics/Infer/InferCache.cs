@@ -30,8 +30,13 @@ internal sealed class KeptAnswer(ReadOnlyMemory<byte> inferences, int count, dou
 /// </summary>
 internal sealed class InferCache(SemanticsOptions options)
 {
+    // Times of readings that came while an answer over a time was being made; further back, it is not kept.
+    private const int KeptSpans = 1_000;
+
     private readonly Lock _lock = new();
     private readonly Dictionary<string, KeptAnswer> _answers = new(StringComparer.Ordinal);
+    private readonly Queue<(long From, long To)> _spans = new();
+    private long _lastSpan;
     private long _uses;
     private long _hits;
     private long _misses;
@@ -69,12 +74,23 @@ internal sealed class InferCache(SemanticsOptions options)
         }
     }
 
-    public void Keep(string asked, KeptAnswer answer)
+    /// <summary>This moment.</summary>
+    public long Mark()
+    {
+        lock (_lock)
+            return _lastSpan;
+    }
+
+    /// <param name="since">When it began to be made.</param>
+    public void Keep(string asked, KeptAnswer answer, long since)
     {
         if (options.CacheSize == 0)
             return;
         lock (_lock)
         {
+            var missed = (int)(_lastSpan - since);
+            if (answer.Sources.From is not null && (missed > _spans.Count || _spans.TakeLast(missed).Any(span => IsWithin(answer.Sources, span.From, span.To))))
+                return;
             answer.UsedAt = ++_uses;
             _answers[asked] = answer;
             if (_answers.Count <= options.CacheSize)
@@ -90,11 +106,14 @@ internal sealed class InferCache(SemanticsOptions options)
     {
         lock (_lock)
         {
+            _lastSpan++;
+            _spans.Enqueue((from, to));
+            if (_spans.Count > KeptSpans)
+                _spans.Dequeue();
             foreach (var kept in _answers.Values)
-            {
-                if (kept.Sources.From is { } start && kept.Sources.To is { } end && from < end && to >= start)
-                    kept.IsStale = true;
-            }
+                kept.IsStale |= IsWithin(kept.Sources, from, to);
         }
     }
+
+    private static bool IsWithin(AnswerSources sources, long from, long to) => sources.From is { } start && sources.To is { } end && from < end && to >= start;
 }

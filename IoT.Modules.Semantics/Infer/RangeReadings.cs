@@ -1,7 +1,8 @@
 using System.Runtime.InteropServices;
+using System.Text;
 using IoT.Modules.Semantics.Live;
 using IoT.Modules.Storage.Contracts;
-using Npgsql;
+using MediatR;
 
 namespace IoT.Modules.Semantics.Infer;
 
@@ -59,61 +60,41 @@ internal sealed class RangeValue
 }
 
 /// <summary>The readings of a time, of all devices of the registry.</summary>
-internal sealed class RangeReadings(DatabaseAccess database, LatestValues latest, Metrics metrics, SemanticsOptions options)
+internal sealed class RangeReadings(IMediator mediator, Metrics metrics, SemanticsOptions options)
 {
-    // One device after the other by its index, from data_type to data_type: a range over all of them has no index of its own.
-    private const string Sql =
-        """
-        select r.id, d.id as device_id, r.timestamp, convert_to(r.payload::text, 'UTF8')
-        from unnest(@Devices) as d (id)
-        cross join lateral (
-            with recursive types as (
-                (select data_type from device_data where device_id = d.id order by data_type limit 1)
-                union all
-                select (select n.data_type from device_data n where n.device_id = d.id and n.data_type > types.data_type order by n.data_type limit 1)
-                from types where types.data_type is not null
-            )
-            select r.* from types
-            cross join lateral (
-                select id, timestamp, payload from device_data
-                where device_id = d.id and data_type = types.data_type and timestamp >= @From and timestamp < @To
-            ) r
-            where types.data_type is not null
-        ) r
-        limit @Most
-        """;
+    private const int ReadingsAtOnce = 2_000;
 
     /// <summary>By device and member. Fails as too large over <c>Semantics__MaxRangeReadings</c>.</summary>
     public async Task<Outcome<Dictionary<(string DeviceIri, Metric Metric), RangeValue>>> ReadAsync(DateTime from, DateTime to, CancellationToken cancellationToken)
     {
-        var iriOf = latest.Registered().ToDictionary(device => device.Uuid, device => Naming.Names.OfDevice(device.Id));
         var payloads = new PayloadMembers(metrics);
         var members = new List<(Metric Metric, LiveValue Value)>();
         var values = new Dictionary<(string, Metric), RangeValue>();
-        await using var connection = await database.Read.OpenConnectionAsync(cancellationToken);
-        await using var command = new NpgsqlCommand(Sql, connection)
+        var iris = new Dictionary<string, string>(StringComparer.Ordinal);
+        var readings = 0;
+        StreamPlace? place = null;
+        do
         {
-            Parameters =
-            {
-                new NpgsqlParameter<Guid[]>("Devices", [.. iriOf.Keys]),
-                new NpgsqlParameter<DateTime>("From", from),
-                new NpgsqlParameter<DateTime>("To", to),
-                new NpgsqlParameter<long>("Most", options.MaxRangeReadings + 1L),
-            },
-        };
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        for (var readings = 1; await reader.ReadAsync(cancellationToken); readings++)
-        {
+            var page = await mediator.Send(new ReadStreamPage(new DeviceFilter(), from, to, null, place, ReadingsAtOnce), cancellationToken);
+            if (page.Failure is { } failure)
+                return failure;
+            readings += page.Value.Items.Count;
             if (readings > options.MaxRangeReadings)
                 return new Failure(FailureKind.TooLarge, $"context.time_range holds more than {options.MaxRangeReadings} readings (Semantics__MaxRangeReadings); ask for a shorter one.");
-            var iri = iriOf[reader.GetGuid(1)];
-            payloads.Read(reader.GetFieldValue<byte[]>(3), members);
-            foreach (var (metric, value) in members)
+            foreach (var reading in page.Value.Items)
             {
-                ref var range = ref CollectionsMarshal.GetValueRefOrAddDefault(values, (iri, metric), out _);
-                (range ??= new RangeValue()).Add(value, reader.GetDateTime(2).Ticks, reader.GetInt64(0));
+                ref var iri = ref CollectionsMarshal.GetValueRefOrAddDefault(iris, reading.DeviceId, out _);
+                iri ??= Naming.Names.OfDevice(reading.DeviceId);
+                payloads.Read(Encoding.UTF8.GetBytes(reading.Payload), members);
+                foreach (var (metric, value) in members)
+                {
+                    ref var range = ref CollectionsMarshal.GetValueRefOrAddDefault(values, (iri, metric), out _);
+                    (range ??= new RangeValue()).Add(value, reading.Timestamp.Ticks, reading.Id);
+                }
             }
+            place = page.Value.Next;
         }
+        while (place is not null);
         return values;
     }
 }

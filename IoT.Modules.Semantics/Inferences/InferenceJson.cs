@@ -10,7 +10,7 @@ namespace IoT.Modules.Semantics.Inferences;
 /// <summary>Inferences and terms as JSON. IRIs are texts; of literals, numbers and truth values are JSON's own, the rest is its text.</summary>
 internal static class InferenceJson
 {
-    public static JsonWriterOptions Options { get; } = new() { SkipValidation = true, Encoder = Json.Options.Encoder };
+    public static JsonWriterOptions Options { get; } = new() { SkipValidation = true, Encoder = Json.Options.Encoder, MaxDepth = 10_000 };
 
     public static ReadOnlyMemory<byte> Of(Inference inference)
     {
@@ -26,7 +26,7 @@ internal static class InferenceJson
         json.WriteString("id"u8, inference.Id);
         json.WriteString("subject"u8, inference.Subject);
         json.WriteString("predicate"u8, inference.Predicate);
-        WriteTerm(json, "object", NTriplesTerm.Parse(inference.Object));
+        WriteTerm(json, "object", NTriplesTerm.Parse(inference.Value));
         json.WriteString("rule"u8, inference.Rule);
         json.WriteNumber("confidence"u8, inference.Confidence);
         json.WriteBoolean("active"u8, inference.ClearedAt is null);
@@ -80,6 +80,9 @@ internal static class InferenceJson
                 break;
         }
     }
+
+    /// <summary>Of a subject: its IRI, or <c>_:</c> and its label.</summary>
+    public static string NameOf(Term subject) => subject.Kind == TermKind.Blank ? $"_:{subject.Value}" : subject.Value;
 
     public static string TimeText(DateTime utc) => utc.ToString("yyyy-MM-dd'T'HH:mm:ss.FFFFFF'Z'", CultureInfo.InvariantCulture);
 }

@@ -12,7 +12,7 @@ internal sealed record ExplainedEvent(InferenceEvent Event, string? Because);
 internal sealed class InferenceStore(DatabaseAccess database)
 {
     private const int RowsPerStatement = 2_000;
-    private const string Columns = "id, subject, predicate, object, rule, confidence, raised_at, cleared_at, because";
+    private const string Columns = "id, subject, predicate, object as value, rule, confidence, raised_at, cleared_at, because";
 
     // What a database keeps of an explanation.
     public const int LongestBecause = 256 * 1024;
@@ -63,7 +63,7 @@ internal sealed class InferenceStore(DatabaseAccess database)
     {
         await using var connection = await database.Write.OpenConnectionAsync(cancellationToken);
         return (await connection.QueryAsync<Inference>(new CommandDefinition(
-            "select id, subject, predicate, object, rule, confidence, raised_at, cleared_at, null::text as because from inferences where cleared_at is null order by raised_at, id",
+            "select id, subject, predicate, object as value, rule, confidence, raised_at, cleared_at, null::text as because from inferences where cleared_at is null order by raised_at, id",
             commandTimeout: 0, cancellationToken: cancellationToken))).AsList();
     }
 

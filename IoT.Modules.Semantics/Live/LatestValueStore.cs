@@ -1,5 +1,6 @@
 using Dapper;
 using IoT.Modules.Storage.Contracts;
+using MediatR;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 
@@ -11,7 +12,7 @@ namespace IoT.Modules.Semantics.Live;
 /// followed here, so that the two together are exact whenever the host is killed.
 /// </summary>
 internal sealed partial class LatestValueStore(
-    DatabaseAccess database, LatestValues latest, Metrics metrics, StoreActivity activity, TimeProvider time, ILogger<LatestValueStore> logger)
+    DatabaseAccess database, LatestValues latest, Metrics metrics, StoreActivity activity, IMediator mediator, TimeProvider time, ILogger<LatestValueStore> logger)
 {
     private const int RowsPerStatement = 5_000;
 
@@ -88,7 +89,7 @@ internal sealed partial class LatestValueStore(
         }
         if (isSettled || _candidate is null)
         {
-            var lastDrawn = await connection.ExecuteScalarAsync<long>(new CommandDefinition("select case when is_called then last_value else 0 end from device_data_id_seq", cancellationToken: cancellationToken));
+            var lastDrawn = await mediator.Send(new GetLastArrival(), cancellationToken);
             _candidate = (activity.Mark(), lastDrawn);
         }
     }
@@ -98,17 +99,11 @@ internal sealed partial class LatestValueStore(
     {
         var missed = Missed;
         var from = await connection.ExecuteScalarAsync<long>(new CommandDefinition("select reading_id from latest_value_state", cancellationToken: cancellationToken));
-        await using var command = new NpgsqlCommand("select id, device_id, timestamp, convert_to(payload::text, 'UTF8') from device_data where id > $1", connection)
-        {
-            CommandTimeout = 0,
-            Parameters = { new NpgsqlParameter<long> { TypedValue = from } },
-        };
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         var readings = 0L;
-        while (await reader.ReadAsync(cancellationToken))
+        await foreach (var arrival in await mediator.Send(new ReadArrivals(from), cancellationToken))
         {
-            _payloads.Read(reader.GetFieldValue<byte[]>(3), _members);
-            latest.Add(reader.GetGuid(1), null, reader.GetDateTime(2).Ticks, reader.GetInt64(0), _members, time.GetTimestamp(), isNews: false);
+            _payloads.Read(arrival.Payload.Span, _members);
+            latest.Add(arrival.Device, null, arrival.Timestamp.Ticks, arrival.Id, _members, time.GetTimestamp(), isNews: false);
             readings++;
         }
         _missed = missed;

@@ -71,7 +71,7 @@ internal readonly record struct LiveValueState(LatestValue Entry, LiveValue Valu
 /// not been taken when the next comes is replaced by it, so that nobody waits, nothing grows with the rate, and the last state is never
 /// lost.
 /// </summary>
-internal sealed class LatestValues(DeviceDirectory directory, SemanticsOptions options)
+internal sealed class LatestValues(DeviceDirectory directory, SemanticsOptions options) : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly Dictionary<Guid, LiveDevice> _devices = [];
@@ -224,7 +224,7 @@ internal sealed class LatestValues(DeviceDirectory directory, SemanticsOptions o
         }
     }
 
-    /// <summary>A new reasoner wants everything.</summary>
+    /// <summary>A new knowledge wants everything.</summary>
     public void MarkAllPending(long now)
     {
         lock (_lock)
@@ -344,6 +344,8 @@ internal sealed class LatestValues(DeviceDirectory directory, SemanticsOptions o
                 .Select(entry => (entry.Device.Id!, entry.Metric.Path, entry.Unmapped))];
         }
     }
+
+    public void Dispose() => _some.Dispose();
 
     private LiveDevice DeviceOf(Guid uuid)
     {

@@ -15,7 +15,7 @@ namespace IoT.Modules.Semantics.Live;
 /// </summary>
 internal sealed partial class SemanticsService(
     StorageReadiness readiness, DocumentStore documents, LatestValues latest, LatestValueStore values, InferenceStore inferences, InferenceTracker tracker,
-    InferenceOutbox outbox, SemanticEngine engine, ReasonerFactory factory, LiveFaults faults, SemanticsOptions options, IMediator mediator, TimeProvider time, ILogger<SemanticsService> logger)
+    InferenceOutbox outbox, SemanticEngine engine, KnowledgeFactory factory, LiveFaults faults, SemanticsOptions options, IMediator mediator, TimeProvider time, ILogger<SemanticsService> logger)
     : BackgroundService
 {
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(5);
@@ -86,14 +86,14 @@ internal sealed partial class SemanticsService(
                     stored.Add(document);
             }
         }
-        await engine.StartAsync(() => factory.Make(stored), cancellationToken);
-        LogStarted(stored.Count, engine.Reasoner?.Asserted ?? 0, engine.Reasoner?.Derived ?? 0, (long)time.GetElapsedTime(started).TotalMilliseconds);
+        await engine.StartAsync(() => factory.Make(stored, cancellationToken), cancellationToken);
+        LogStarted(stored.Count, engine.Knowledge?.Asserted ?? 0, engine.Knowledge?.Derived ?? 0, (long)time.GetElapsedTime(started).TotalMilliseconds);
     }
 
     private async Task LoadInferencesAsync(CancellationToken cancellationToken)
     {
         foreach (var inference in await inferences.ActiveAsync(cancellationToken))
-            tracker.Load(inference.Id, new InferenceKey(inference.Subject, inference.Predicate, inference.Object), inference.Rule, inference.Confidence, inference.RaisedAt);
+            tracker.Load(inference.Id, new InferenceKey(inference.Subject, inference.Predicate, inference.Value), inference.Rule, inference.Confidence, inference.RaisedAt);
     }
 
     /// <summary>The registry, page by page. What is told of a device meanwhile is newer than its page.</summary>

@@ -1,4 +1,4 @@
-using IoT.Modules.Semantics.Contracts;
+using IoT.Modules.Semantics.Conversion;
 using IoT.Modules.Semantics.Infer;
 using IoT.Modules.Semantics.Inferences;
 using IoT.Modules.Semantics.Live;
@@ -8,42 +8,55 @@ using Microsoft.Extensions.Logging;
 namespace IoT.Modules.Semantics.Reasoning;
 
 /// <summary>
-/// The reasoner and whose turn it is: one at a time, whether a request or the readings that came. Whoever has the turn sees everything
-/// that came before it. When the reasoner fails it is thrown away and made anew; requests are told to come again, ingest notices nothing.
+/// The knowledge and whose turn it is: one at a time, whether a request or the readings that came. Whoever has the turn sees everything
+/// that came before it. When the knowledge fails it is thrown away and made anew; requests are told to come again, ingest notices nothing.
 /// </summary>
 internal sealed partial class SemanticEngine(
-    LatestValues latest, InferenceTracker tracker, InferenceOutbox outbox, InferCache cache, LiveFaults faults, TimeProvider time, ILogger<SemanticEngine> logger) : IDisposable
+    LatestValues latest, InferenceTracker tracker, InferenceOutbox outbox, InferCache cache, Converter converter, LiveFaults faults, TimeProvider time, ILogger<SemanticEngine> logger) : IDisposable
 {
     /// <summary>So many are explained when they are raised at once; the rest when somebody asks, as long as they hold.</summary>
     private const int MostExplainedAtOnce = 5_000;
 
+    // More don't get in line: they would wait longer than anybody asks for.
+    private const int MostInLine = 1_000;
+
     private readonly SemaphoreSlim _turn = new(1, 1);
     private readonly Dictionary<string, long> _changedAt = new(StringComparer.Ordinal);
-    private Reasoner? _reasoner;
+    private Knowledge? _knowledge;
+    private int _inLine;
     private long _version;
     private long _modelVersion;
     private long _placesVersion;
 
     /// <summary>Null while it is being made.</summary>
-    public Reasoner? Reasoner => Volatile.Read(ref _reasoner);
+    public Knowledge? Knowledge => Volatile.Read(ref _knowledge);
 
-    public bool IsRunning => Reasoner is not null;
+    public bool IsRunning => Knowledge is not null;
 
-    /// <summary>Does something when it is its turn, on a thread of its own. Fails as unavailable while there is no reasoner.</summary>
-    public async Task<Outcome<T>> InTurnAsync<T>(Func<Reasoner, Outcome<T>> work, CancellationToken cancellationToken)
+    /// <summary>Does something when it is its turn, on a thread of its own. Fails as unavailable while there is no knowledge.</summary>
+    public async Task<Outcome<T>> InTurnAsync<T>(Func<Knowledge, Outcome<T>> work, CancellationToken cancellationToken)
     {
-        await _turn.WaitAsync(cancellationToken);
+        try
+        {
+            if (Interlocked.Increment(ref _inLine) > MostInLine)
+                return new Failure(FailureKind.Busy, "Too many questions to the engine at once; try again in a moment.");
+            await _turn.WaitAsync(cancellationToken);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _inLine);
+        }
         try
         {
             return await Task.Run(
                 () =>
                 {
-                    if (_reasoner is null)
+                    if (_knowledge is null)
                         return new Failure(FailureKind.Unavailable, faults.Standing.FirstOrDefault(f => f.Part == "engine").Reason ?? "Models, rules and latest values are being loaded; try again in a moment.");
                     try
                     {
-                        Follow(_reasoner);
-                        return work(_reasoner);
+                        Follow(_knowledge);
+                        return work(_knowledge);
                     }
                     catch (Exception exception) when (exception is not OperationCanceledException)
                     {
@@ -61,8 +74,8 @@ internal sealed partial class SemanticEngine(
     /// <summary>What came is brought into the facts.</summary>
     public Task FollowAsync(CancellationToken cancellationToken) => InTurnAsync<Done>(static _ => default(Done), cancellationToken);
 
-    /// <summary>A reasoner with everything in it takes the place of what there is.</summary>
-    public async Task StartAsync(Func<Reasoner> make, CancellationToken cancellationToken)
+    /// <summary>A knowledge with everything in it takes the place of what there is.</summary>
+    public async Task StartAsync(Func<Knowledge> make, CancellationToken cancellationToken)
     {
         await _turn.WaitAsync(cancellationToken);
         try
@@ -70,18 +83,18 @@ internal sealed partial class SemanticEngine(
             await Task.Run(
                 () =>
                 {
-                    Volatile.Write(ref _reasoner, null);
+                    Volatile.Write(ref _knowledge, null);
                     latest.MarkAllPending(time.GetTimestamp());
-                    var reasoner = make();
-                    reasoner.Apply(latest.Take(), latest.ValuesOf);
+                    var knowledge = make();
+                    knowledge.Apply(latest.Take(), latest.ValuesOf);
                     _modelVersion++;
                     _changedAt.Clear();
                     tracker.Unconfirm();
-                    foreach (var fact in reasoner.DerivedFacts())
-                        tracker.Appear(fact.Key, fact.Rule, fact.Confidence, reasoner.DelaysOf(fact.Rule));
-                    tracker.Confirm(reasoner.DelaysOf);
-                    Tell(reasoner);
-                    Volatile.Write(ref _reasoner, reasoner);
+                    foreach (var fact in knowledge.DerivedFacts())
+                        tracker.Appear(fact.Key, fact.Rule, fact.Confidence, fact.Delays);
+                    tracker.Confirm(knowledge.DelaysOf);
+                    Tell(knowledge);
+                    Volatile.Write(ref _knowledge, knowledge);
                     faults.Mend("engine");
                 }, cancellationToken);
         }
@@ -95,16 +108,16 @@ internal sealed partial class SemanticEngine(
     public async Task StopAsync()
     {
         await _turn.WaitAsync();
-        Volatile.Write(ref _reasoner, null);
+        Volatile.Write(ref _knowledge, null);
         _turn.Release();
         latest.Wake();
     }
 
     /// <summary>In one's turn: a change of documents has happened.</summary>
-    public void Changed(Reasoner reasoner, ReasonerChange change)
+    public void Changed(Knowledge knowledge, KnowledgeChange change)
     {
         _modelVersion++;
-        Note(reasoner, change);
+        Note(knowledge, change);
     }
 
     /// <summary>In one's turn: whether what an answer was made of is still so.</summary>
@@ -144,7 +157,7 @@ internal sealed partial class SemanticEngine(
 
     public void Dispose() => _turn.Dispose();
 
-    private void Follow(Reasoner reasoner)
+    private void Follow(Knowledge knowledge)
     {
         if (latest.TakeSpan() is { } span)
             cache.ReadingsCame(span.From, span.To);
@@ -152,12 +165,13 @@ internal sealed partial class SemanticEngine(
         if (changes.Devices.Count > 0)
             _modelVersion++;
         if (changes.Devices.Count + changes.Values.Count > 0)
-            Note(reasoner, reasoner.Apply(changes, latest.ValuesOf));
+            Note(knowledge, knowledge.Apply(changes, latest.ValuesOf));
         else
-            Tell(reasoner);
+            Tell(knowledge);
+        converter.Follow(knowledge, _modelVersion);
     }
 
-    private void Note(Reasoner reasoner, ReasonerChange change)
+    private void Note(Knowledge knowledge, KnowledgeChange change)
     {
         _version++;
         if (change.IsPlacing)
@@ -166,23 +180,23 @@ internal sealed partial class SemanticEngine(
             _changedAt[subject] = _version;
         foreach (var key in change.Vanished)
             tracker.Vanish(key);
-        foreach (var fact in change.Appeared)
-            tracker.Appear(fact.Key, fact.Rule, fact.Confidence, reasoner.DelaysOf(fact.Rule));
-        Tell(reasoner);
+        foreach (var fact in change.Appeared.Concat(change.Changed))
+            tracker.Appear(fact.Key, fact.Rule, fact.Confidence, fact.Delays);
+        Tell(knowledge);
     }
 
-    private void Tell(Reasoner reasoner)
+    private void Tell(Knowledge knowledge)
     {
         var events = tracker.TakeEvents();
         if (events.Count == 0)
             return;
         var explained = 0;
-        outbox.Add([.. events.Select(e => new ExplainedEvent(e, e.IsRaised && explained++ < MostExplainedAtOnce ? reasoner.Explain(e.Key)?.Because : null))]);
+        outbox.Add([.. events.Select(e => new ExplainedEvent(e, e.IsRaised && explained++ < MostExplainedAtOnce ? knowledge.Explain(e.Key)?.Because : null))]);
     }
 
     private void GiveUp(Exception exception)
     {
-        Volatile.Write(ref _reasoner, null);
+        Volatile.Write(ref _knowledge, null);
         faults.Report("engine", $"The engine has failed: {exception.Message}");
         LogFailed(exception);
         latest.Wake();

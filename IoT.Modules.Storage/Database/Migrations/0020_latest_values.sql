@@ -15,6 +15,3 @@ create table latest_value_state (
     reading_id bigint not null
 );
 insert into latest_value_state (reading_id) values (0);
-
--- Finds the readings that came last without a look at the others: ids grow as rows are written.
-create index device_data_arrival on device_data using brin (id) with (pages_per_range = 32, autosummarize = on);
