@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using IoT.Benchmarks.Cache;
 using IoT.Benchmarks.Ingest;
 using IoT.Benchmarks.Load;
 using IoT.Benchmarks.Runner;
@@ -7,6 +8,8 @@ using IoT.Benchmarks.Storage;
 // Started by the benchmarks themselves, as processes of their own.
 if (args is [LoadProcess.Role, ..])
     return await LoadProcess.ServeAsync(args[1..]);
+if (args is [LatestServer.Role, ..])
+    return await LatestServer.ServeAsync(args[1..]);
 if (args is [ReferenceServer.Role, ..])
     return await ReferenceServer.ServeAsync(args[1..]);
 
@@ -14,6 +17,7 @@ var benchmarks = new Dictionary<string, Func<BenchOptions, List<Figure>, Cancell
 {
     [IngestBenchmark.Name] = IngestBenchmark.RunAsync,
     [StorageBenchmark.Name] = StorageBenchmark.RunAsync,
+    [CacheBenchmark.Name] = CacheBenchmark.RunAsync,
 };
 
 if (BenchOptions.Parse(args, benchmarks.Keys, out var options) is { } wrong)

@@ -57,6 +57,8 @@ public static class CachingModule
         parsed.ClientName ??= "iot";
         // The circuit is ours: the library keeps trying to connect, and what can't be sent at once fails at once.
         parsed.AbortOnConnectFail = false;
+        // For INFO alone, which tells one run of a server from another.
+        parsed.AllowAdmin = true;
         parsed.BacklogPolicy = BacklogPolicy.FailFast;
         parsed.ReconnectRetryPolicy = new LinearRetry(500);
         parsed.ConnectRetry = 0;

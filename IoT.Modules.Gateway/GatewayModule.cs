@@ -30,15 +30,21 @@ public static class GatewayModule
         services.AddSingleton<DeviceRates>();
         services.AddSingleton<Admission>();
         services.AddSingleton<IngestLogService>();
+        services.AddSingleton(provider => new LogTrim(() => provider.GetRequiredService<IngestLogService>().Log));
         services.AddSingleton<MessageCache>();
+        services.AddSingleton<BrokerFeed>();
         services.AddSingleton<Ledger>();
-        services.AddSingleton(provider => new Intake(() => provider.GetRequiredService<IngestLogService>().Log, provider.GetRequiredService<MessageCache>(), provider.GetRequiredService<Ledger>(), provider.GetRequiredService<IngestMetrics>(), provider.GetRequiredService<GatewayOptions>().CompressLogAboveBytes));
+        services.AddSingleton(provider => new Intake(
+            () => provider.GetRequiredService<IngestLogService>().Log, provider.GetRequiredService<MessageCache>(), provider.GetRequiredService<Ledger>(), provider.GetRequiredService<IngestMetrics>(),
+            provider.GetRequiredService<GatewayOptions>().CompressLogAboveBytes, provider.GetRequiredService<BrokerFeed>()));
         services.AddSingleton<Drain>();
         services.AddHostedService(provider => provider.GetRequiredService<IngestLogService>());
         services.AddHostedService<LedgerFlusher>();
         services.AddHostedService(provider => provider.GetRequiredService<Drain>());
 
+        services.AddSingleton<BrokerStateWriter>();
         services.AddSingleton<IBrokerJournal, BrokerJournal>();
+        services.AddHostedService(provider => provider.GetRequiredService<BrokerStateWriter>());
         services.AddSingleton<MqttAccess>();
         services.AddSingleton<MqttListener>();
         services.AddSingleton<MqttBroker>();
@@ -46,7 +52,8 @@ public static class GatewayModule
 
         services.AddHealthChecks()
             .AddCheck<IngestHealth>("ingest")
-            .AddCheck<MqttHealth>("mqtt");
+            .AddCheck<MqttHealth>("mqtt")
+            .AddCheck<MqttStateHealth>("mqtt_state");
         services.Configure<KestrelServerOptions>(kestrel => Listen(kestrel, listen, options));
         return services;
     }

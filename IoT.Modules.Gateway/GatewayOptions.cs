@@ -103,6 +103,11 @@ public sealed class GatewayOptions
     [Range(1, 65_535, ErrorMessage = "publishes, 1 to 65535")]
     public int MqttMaxInFlight { get; set; } = 1_000;
 
+    /// <summary>MiB. Default 2,048 (2 GiB), 16 to 1,048,576 (1 TiB).</summary>
+    [Description("most disk that MQTT sessions, what waits for them and retained messages take, in MiB; full, they are kept in the ingest log, up to half of it, and an alarm says so")]
+    [Range(16, 1_048_576, ErrorMessage = "MiB, 16 to 1048576")]
+    public int MqttStateMiB { get; set; } = 2_048;
+
     /// <summary>Ids. Default 200,000, 1 to 10,000,000.</summary>
     [Description("newest message ids known in memory: duplicates of these are answered without being logged again; the others are found on their way into PostgreSQL")]
     [Range(1, 10_000_000, ErrorMessage = "ids, 1 to 10000000")]

@@ -8,6 +8,7 @@ using IoT.Modules.Storage.Devices;
 using IoT.Modules.Storage.Partitions;
 using IoT.Modules.Storage.People;
 using IoT.Modules.Storage.Quarantine;
+using IoT.Modules.Storage.Queries;
 using IoT.Modules.Storage.Readings;
 using IoT.Modules.Storage.Retention;
 using IoT.Modules.Storage.Summaries;
@@ -48,6 +49,9 @@ public static class StorageModule
         services.AddSingleton<PartitionRemover>();
         services.AddSingleton<RetentionKeeper>();
         services.AddSingleton<MessageIds>();
+        services.AddSingleton<DeviceSeries>();
+        services.AddSingleton<QueryLog>();
+        services.AddSingleton<SeriesOf>();
         services.AddSingleton<QuarantineKeeper>();
         services.AddSingleton<StorageReadiness>();
         services.AddSingleton<StorageStartup>();
@@ -72,6 +76,7 @@ public static class StorageModule
     {
         api.MapDevices();
         api.MapReadings();
+        api.MapQueries();
         api.MapPeople();
         api.MapQuarantine();
         api.MapRetention();

@@ -67,6 +67,26 @@ public sealed class StorageOptions
     [Range(1, 3_600, ErrorMessage = "seconds, 1 to 3600")]
     public int QueryTimeoutSeconds { get; set; } = 30;
 
+    /// <summary>Seconds. Default 60, 1 to 3,600.</summary>
+    [Description("longest time that one query for a chart or for summaries may take, in seconds")]
+    [Range(1, 3_600, ErrorMessage = "seconds, 1 to 3600")]
+    public int ReportTimeoutSeconds { get; set; } = 60;
+
+    /// <summary>Seconds. Default 60, 1 to 3,600.</summary>
+    [Description("longest time that one chunk of a stream or an export may take in the database, in seconds")]
+    [Range(1, 3_600, ErrorMessage = "seconds, 1 to 3600")]
+    public int StreamTimeoutSeconds { get; set; } = 60;
+
+    /// <summary>Readings. Default 500,000, 1,000 to 100,000,000.</summary>
+    [Description("most readings that one query may have to look at; what needs more is answered 400 with what to narrow. Streams and exports have no such limit")]
+    [Range(1_000, 100_000_000, ErrorMessage = "readings, 1000 to 100000000")]
+    public int MaxQueryReadings { get; set; } = 500_000;
+
+    /// <summary>Milliseconds. Default 1,000, 0 to 3,600,000.</summary>
+    [Description("queries that take longer are logged, in ms; 0 logs none")]
+    [Range(0, 3_600_000, ErrorMessage = "milliseconds, 0 to 3600000")]
+    public int SlowQueryMs { get; set; } = 1_000;
+
     /// <summary>Hours. Default 24, 1 to 8,760.</summary>
     [Description("how long a `message_id` is known at least, so that a reading that is sent again is stored once, in hours")]
     [Range(1, 8_760, ErrorMessage = "hours, 1 to 8760")]

@@ -117,7 +117,15 @@ public sealed partial class TieredCache : IDisposable
             if (_flights.Find(full) is Flight<T> running && _generations.StampOf(running.Slots) == running.Stamp && running.TryJoin())
             {
                 Interlocked.Increment(ref counters.Joined);
-                return await running.WaitAsync(cancellationToken);
+                try
+                {
+                    return await running.WaitAsync(cancellationToken);
+                }
+                catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+                {
+                    // It was computed in the name of one who has gone: again, in another's.
+                    continue;
+                }
             }
             var slots = SlotsOf(kind, full, tags);
             var flight = new Flight<T>(full, slots, _generations.StampOf(slots));

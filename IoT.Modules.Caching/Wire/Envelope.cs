@@ -15,6 +15,9 @@ internal static class Envelope
     private const byte Gzip = 2;
     private const int HeadLength = 31;
 
+    // Ten years: nothing is kept for longer.
+    private const long LongestMilliseconds = 10L * 365 * 24 * 3_600 * 1_000;
+
     /// <summary>Larger values stay in memory.</summary>
     public const int MaxLength = 16 * 1024 * 1024;
 
@@ -53,10 +56,11 @@ internal static class Envelope
             || BinaryPrimitives.ReadUInt16LittleEndian(head[1..]) != (ushort)kind.Version
             || BinaryPrimitives.ReadInt64LittleEndian(head[3..]) != epoch || BinaryPrimitives.ReadInt64LittleEndian(head[11..]) != stamp)
             return false;
-        left = TimeSpan.FromMilliseconds(BinaryPrimitives.ReadInt64LittleEndian(head[19..]) - now.ToUnixTimeMilliseconds());
+        var milliseconds = BinaryPrimitives.ReadInt64LittleEndian(head[19..]) - now.ToUnixTimeMilliseconds();
         var length = BinaryPrimitives.ReadInt32LittleEndian(head[27..]);
-        if (left <= TimeSpan.Zero || length is < 0 or > MaxLength)
+        if (milliseconds is <= 0 or > LongestMilliseconds || length is < 0 or > MaxLength)
             return false;
+        left = TimeSpan.FromMilliseconds(milliseconds);
         try
         {
             using var body = head[0] == Gzip ? Decompress(bytes[HeadLength..], length) : Open(bytes[HeadLength..]);

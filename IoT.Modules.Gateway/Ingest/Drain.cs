@@ -15,7 +15,7 @@ namespace IoT.Modules.Gateway.Ingest;
 /// lane has stored is trimmed from the log. With PostgreSQL away it waits and goes on by itself.
 /// </summary>
 internal sealed partial class Drain(
-    IngestLogService service, DeviceDirectory directory, StorageReadiness readiness, GatewayOptions options, IMediator mediator, Ledger ledger,
+    IngestLogService service, LogTrim trim, DeviceDirectory directory, StorageReadiness readiness, GatewayOptions options, IMediator mediator, Ledger ledger,
     IngestMetrics metrics, IngestProgress progress, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<Drain> logger) : BackgroundService
 {
     private const int ReadBytes = 4 * 1024 * 1024;
@@ -236,7 +236,7 @@ internal sealed partial class Drain(
             LogTrouble(exception, lane.Position.Lane);
     }
 
-    private void Trim() => service.Log.TrimTo(_lanes.Min(l => l.Position.Sequence) + 1);
+    private void Trim() => trim.Lanes(_lanes.Min(l => l.Position.Sequence));
 
     [LoggerMessage(2000, LogLevel.Error, "Lane {Lane} can't store readings; they stay in the ingest log, and it tries on")]
     private partial void LogTrouble(Exception exception, int lane);

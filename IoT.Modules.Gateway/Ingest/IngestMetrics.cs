@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using IoT.Modules.Gateway.Mqtt.Durable;
 using IoT.Modules.Storage.Contracts;
 
 namespace IoT.Modules.Gateway.Ingest;
@@ -87,6 +88,12 @@ internal sealed class IngestMetrics
     }
 
     public void StoreFailed(bool lasts) => _storeFailures.Add(1, new KeyValuePair<string, object?>("kind", lasts ? "lasting" : "passing"));
+
+    public void Observe(BrokerStateWriter writer)
+    {
+        Meter.CreateObservableGauge("iot.mqtt.state.size", () => writer.State.SizeBytes, "By", "Disk that MQTT sessions, their queues and retained messages take");
+        Meter.CreateObservableGauge("iot.mqtt.state.behind", () => writer.Behind, "{record}", "Records of the ingest log that the MQTT state has not seen yet, readings among them");
+    }
 
     public void Observe(Drain drain)
     {

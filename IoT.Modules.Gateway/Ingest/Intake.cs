@@ -13,13 +13,13 @@ namespace IoT.Modules.Gateway.Ingest;
 internal readonly record struct Taken(Task Committed, int Duplicates);
 
 /// <summary>The way in for every protocol: admitted readings into the ingest log.</summary>
-internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, Ledger ledger, IngestMetrics metrics, int logCompressionThresholdBytes)
+internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, Ledger ledger, IngestMetrics metrics, int compressLogAboveBytes, BrokerFeed? feed = null)
 {
     // A thread encodes one batch at a time, so each keeps one: nothing is allocated per reading.
     [ThreadStatic]
     private static (DurableLog Log, RecordBatch Batch)? t_batch;
 
-    private readonly int _compressAbove = logCompressionThresholdBytes == 0 ? int.MaxValue : logCompressionThresholdBytes;
+    private readonly int _compressAbove = compressLogAboveBytes == 0 ? int.MaxValue : compressLogAboveBytes;
 
     /// <summary>Null when the log has no room: nothing is taken.</summary>
     /// <param name="readings">The readings.</param>
@@ -124,11 +124,26 @@ internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, Le
             batch.Advance(size);
             batch.EndRecord();
         }
-        if (changes.Count > 0)
+        return changes.Count > 0 ? Append(log, batch, readings, quarantine, changes)
+            : ledger.Append(log, batch, readings, quarantine, out var ticket) ? ticket.Committed
+            : null;
+    }
+
+    private Task? Append(DurableLog log, RecordBatch batch, IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry> quarantine, IReadOnlyList<BrokerChange> changes)
+    {
+        var before = batch.Bytes;
+        BrokerRecord.Write(changes, batch);
+        batch.EndRecord();
+        batch.IsAtomic = true;
+        if (feed is null)
+            return ledger.Append(log, batch, readings, quarantine, out var unfed) ? unfed.Committed : null;
+        lock (feed.Gate)
         {
-            BrokerRecord.Write(changes, batch);
-            batch.EndRecord();
+            if (!ledger.Append(log, batch, readings, quarantine, out var ticket))
+                return null;
+            if (ticket.Count > 0)
+                feed.Add(ticket.LastSequence, changes, batch.Bytes - before);
+            return ticket.Committed;
         }
-        return ledger.Append(log, batch, readings, quarantine, out var ticket) ? ticket.Committed : null;
     }
 }

@@ -65,7 +65,7 @@ internal sealed partial class DurableLog
         }
     }
 
-    /// <summary>Appends all records of the batch with consecutive sequences, or none. After a crash a prefix may be there, never acknowledged.</summary>
+    /// <summary>Appends all records of the batch with consecutive sequences, or none; see <see cref="RecordBatch.IsAtomic"/> for what a crash may leave.</summary>
     /// <exception cref="ArgumentException">Empty, of another log, or larger than <see cref="IngestLogOptions.MaxPendingBytes"/>.</exception>
     public bool TryAppend(RecordBatch batch, out IngestTicket ticket)
     {
@@ -75,21 +75,23 @@ internal sealed partial class DurableLog
         {
             if (_failure is not null || _closing)
                 return Refused(out ticket);
-            if (!HasRoom(batch.Bytes, NewSegmentBytes(batch.Encoded)))
+            if (!HasRoom(batch.Bytes, NewSegmentBytes(batch)))
             {
                 ticket = default;
                 return false;
             }
 
             var sequence = _nextSequence;
-            CommitGroup? group = null;
+            // All of an atomic batch goes into one group, so that a group after it proves all of it durable.
+            var group = batch.IsAtomic ? GroupFor(batch.Bytes) : null;
             for (var rest = batch.Encoded; rest.Length > 0;)
             {
                 var size = SizeOfFirst(rest);
                 group = GroupFor(size);
                 var target = Place(group, size);
                 rest[..size].CopyTo(target);
-                Number(group, target, size - RecordCodec.HeaderBytes, BinaryPrimitives.ReadUInt32LittleEndian(rest[20..]));
+                Number(group, target, size - RecordCodec.HeaderBytes, BinaryPrimitives.ReadUInt32LittleEndian(rest[20..]),
+                    goesOn: batch.IsAtomic && rest.Length > size, follows: batch.IsAtomic && _nextSequence > sequence);
                 rest = rest[size..];
             }
             ticket = new IngestTicket(sequence, batch.Count, group!.Committed);
@@ -147,11 +149,14 @@ internal sealed partial class DurableLog
     }
 
     /// <summary>Bytes of segments that the records need beyond the last one.</summary>
-    private long NewSegmentBytes(ReadOnlySpan<byte> records)
+    private long NewSegmentBytes(RecordBatch batch)
     {
+        var records = batch.Encoded;
         var left = _tail.Capacity - _tailOffset;
         if (records.Length <= left)
             return 0;
+        if (batch.IsAtomic)
+            return CapacityFor(records.Length);
         var added = 0L;
         for (var rest = records; rest.Length > 0; rest = rest[SizeOfFirst(rest)..])
         {
@@ -190,9 +195,9 @@ internal sealed partial class DurableLog
         return group.Extend(size);
     }
 
-    private void Number(CommitGroup group, Span<byte> target, int length, uint checksum)
+    private void Number(CommitGroup group, Span<byte> target, int length, uint checksum, bool goesOn = false, bool follows = false)
     {
-        _codec.WriteRecord(target, length, _nextSequence, (uint)group.Records, checksum);
+        _codec.WriteRecord(target, length, _nextSequence, (uint)group.Records, checksum, goesOn, follows);
         group.Records++;
         _nextSequence++;
     }

@@ -29,7 +29,8 @@ internal sealed partial class DurableLog : IAsyncDisposable
         (_files, _options, _time, _logger) = (files, options, time, logger);
         (_codec, _segments, _damages) = (found.Codec, found.Segments, found.Damages);
         (_nextSequence, _durable) = (found.NextSequence, found.NextSequence - 1);
-        (_tail, _tailOffset) = (_segments[^1], _segments[^1].DurableEnd);
+        _tail = _segments[^1];
+        _tailOffset = _tail.Version == SegmentHeader.Version ? _tail.DurableEnd : _tail.Capacity;
         _reservedBytes = _segments.Sum(segment => segment.Capacity);
         _retry = time.CreateTimer(_ => RetryNow(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
@@ -43,6 +44,16 @@ internal sealed partial class DurableLog : IAsyncDisposable
         {
             lock (_gate)
                 return _segments[0].FirstSequence;
+        }
+    }
+
+    /// <summary>Format version of the oldest segment that is left.</summary>
+    public int FirstVersion
+    {
+        get
+        {
+            lock (_gate)
+                return _segments[0].Version;
         }
     }
 

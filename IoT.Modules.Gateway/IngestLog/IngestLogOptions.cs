@@ -22,7 +22,7 @@ internal sealed record IngestLogOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(SegmentBytes, 4096);
         ArgumentOutOfRangeException.ThrowIfLessThan(BudgetBytes, 2 * SegmentBytes);
         ArgumentOutOfRangeException.ThrowIfLessThan(MaxPendingBytes, 1024);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(MaxPendingBytes, 1024 * 1024 * 1024);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(MaxPendingBytes, RecordCodec.LongestPayload);
         ArgumentOutOfRangeException.ThrowIfLessThan(BudgetBytes - SegmentBytes, MaxPendingBytes + SegmentHeader.Bytes);
         ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(RetryInterval, TimeSpan.Zero);
     }

@@ -29,6 +29,8 @@ internal sealed class LogRecovery(ILogFiles files, IngestLogOptions options, ILo
                 Recover(found[i], i + 1 < found.Count ? found[i + 1].First : null);
             if (_segments.Count == 0)
                 _segments.Add(First());
+            else if (_segments[^1] is { Version: < SegmentHeader.Version } last && last.FirstSequence == _next)
+                Renew(last);
         }
         catch
         {
@@ -54,9 +56,9 @@ internal sealed class LogRecovery(ILogFiles files, IngestLogOptions options, ILo
             var header = new byte[SegmentHeader.Bytes];
             var length = file.Read(header, 0);
             var state = SegmentHeader.Read(header.AsSpan(0, length), out var id, out var written, out var version);
-            found.Add(new Candidate(name, first, file, state, id));
-            if (state == SegmentHeaderState.Sound && version != SegmentHeader.Version)
-                throw new IngestLogUnusableException($"{name} of the ingest log has format version {version}; this program knows version {SegmentHeader.Version}.");
+            found.Add(new Candidate(name, first, file, state, id, state == SegmentHeaderState.Sound ? (int)version : SegmentHeader.Version));
+            if (state == SegmentHeaderState.Sound && version is < SegmentHeader.OldestVersion or > SegmentHeader.Version)
+                throw new IngestLogUnusableException($"{name} of the ingest log has format version {version}; this program knows versions {SegmentHeader.OldestVersion} to {SegmentHeader.Version}.");
             if (state == SegmentHeaderState.Sound && written != first)
                 throw new IngestLogUnusableException($"{name} of the ingest log begins with sequence {written}: the file was renamed. Give it its name back.");
         }
@@ -81,6 +83,15 @@ internal sealed class LogRecovery(ILogFiles files, IngestLogOptions options, ILo
             logger.IdentityRestored(expected);
         }
         return expected;
+    }
+
+    /// <summary>An old segment without records has the name that the next one needs.</summary>
+    private void Renew(Segment old)
+    {
+        var segment = new Segment(old.FirstSequence, options.SegmentBytes) { File = files.Create(SpareName, options.SegmentBytes) };
+        Activate(files, segment, _codec);
+        _segments[^1] = segment;
+        old.File!.Dispose();
     }
 
     /// <summary>The first segment of a new log comes before its id, so that an id without segments always means a loss.</summary>
@@ -108,11 +119,15 @@ internal sealed class LogRecovery(ILogFiles files, IngestLogOptions options, ILo
     private void Recover(Candidate candidate, long? following)
     {
         var file = candidate.File;
-        var segment = new Segment(candidate.First, file.Length) { File = file, IsActive = true };
+        var segment = new Segment(candidate.First, file.Length, candidate.Version) { File = file, IsActive = true };
         using var cursor = new SegmentCursor(file, _codec, SegmentHeader.Bytes, segment.Capacity, candidate.First, following ?? long.MaxValue);
+        var broken = new BrokenBatches();
         var records = 0L;
         for (; cursor.MoveNext(); records++)
+        {
             segment.Index(cursor.Header.Sequence, cursor.Offset - RecordCodec.HeaderBytes - cursor.Header.Length);
+            broken.See(cursor.Header, cursor.Offset);
+        }
         if (candidate.State == SegmentHeaderState.Foreign && records == 0)
             throw new IngestLogUnusableException($"{candidate.Name} in the directory of the ingest log is not a segment of it. Move it away, or bring the segment back from a copy.");
 
@@ -128,7 +143,7 @@ internal sealed class LogRecovery(ILogFiles files, IngestLogOptions options, ILo
                 return;
         }
         else
-            RecoverTail(segment, cursor);
+            RecoverTail(segment, cursor, broken);
         if (candidate.State != SegmentHeaderState.Sound)
             RepairHeader(segment);
         _segments.Add(segment);
@@ -167,11 +182,22 @@ internal sealed class LogRecovery(ILogFiles files, IngestLogOptions options, ILo
     /// A gap before the last group was made durable long ago: damage. One in the last group may be what a crash left of it, and becomes a
     /// skip, so that it isn't taken for damage when groups follow it. Behind the last sound record everything is cleared, and the numbers
     /// that may have been there are passed over: one of them may have been acknowledged, and stored, before its bytes went bad.
+    /// What is left of an atomic batch that lacks a record goes the same way.
     /// </summary>
-    private void RecoverTail(Segment segment, SegmentCursor cursor)
+    private void RecoverTail(Segment segment, SegmentCursor cursor, BrokenBatches broken)
     {
         ReportGaps(segment, cursor, cursor.ConfirmedBelow);
-        foreach (var gap in cursor.Gaps.Where(gap => gap.FirstSequence >= cursor.ConfirmedBelow))
+        var unfinished = broken.With(cursor.Gaps.Where(gap => gap.FirstSequence >= cursor.ConfirmedBelow), cursor.ConfirmedBelow);
+        foreach (var gap in unfinished)
+            segment.Unindex(gap.FirstSequence, gap.LastSequence);
+        if (unfinished.Count > 0 && unfinished[^1].ToOffset == cursor.Offset)
+        {
+            cursor.CutBack(unfinished[^1]);
+            unfinished.RemoveAt(unfinished.Count - 1);
+            segment.DurableEnd = cursor.Offset;
+            _next = cursor.Expected;
+        }
+        foreach (var gap in unfinished)
         {
             var skip = new byte[gap.ToOffset - gap.FromOffset];
             _codec.WriteSkip(skip, gap.FirstSequence, (uint)(gap.LastSequence - gap.FirstSequence + 1));
@@ -247,7 +273,7 @@ internal sealed class LogRecovery(ILogFiles files, IngestLogOptions options, ILo
         logger.TornCleared(to - from, segment.Name, from, first, last);
     }
 
-    private sealed record Candidate(string Name, long First, ILogFile File, SegmentHeaderState State, Guid Id);
+    private sealed record Candidate(string Name, long First, ILogFile File, SegmentHeaderState State, Guid Id, int Version);
 }
 
 /// <param name="Codec">Of the log.</param>

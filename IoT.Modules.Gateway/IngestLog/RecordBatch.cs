@@ -29,6 +29,9 @@ internal sealed class RecordBatch : IBufferWriter<byte>, IDisposable
 
     internal RecordCodec Codec => _codec;
 
+    /// <summary>After a crash all of its records are there or none. Otherwise a prefix of them may be, never acknowledged.</summary>
+    public bool IsAtomic { get; set; }
+
     public void Add(ReadOnlySpan<byte> record)
     {
         record.CopyTo(GetSpan(record.Length));
@@ -52,7 +55,7 @@ internal sealed class RecordBatch : IBufferWriter<byte>, IDisposable
     /// <summary>Forgets what was written since the last record.</summary>
     public void DropRecord() => _length = _end + RecordCodec.HeaderBytes;
 
-    public void Clear() => (_end, _length, Count) = (0, RecordCodec.HeaderBytes, 0);
+    public void Clear() => (_end, _length, Count, IsAtomic) = (0, RecordCodec.HeaderBytes, 0, false);
 
     public void Advance(int count)
     {

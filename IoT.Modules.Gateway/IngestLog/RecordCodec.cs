@@ -5,9 +5,9 @@ using System.Runtime.InteropServices;
 namespace IoT.Modules.Gateway.IngestLog;
 
 /// <summary>
-/// The record format, version 1. All numbers are little endian; records follow each other without padding and never leave their segment.
+/// The record format, version 2. All numbers are little endian; records follow each other without padding and never leave their segment.
 /// <code>
-///  0  u32  payload length; bit 31 marks a skip
+///  0  u32  payload length; bit 31 marks a skip, bit 30 a record whose batch goes on with the next, bit 29 one that goes on with the batch before it
 ///  4  u32  header checksum: CRC32C of bytes 8 to 23 and 0 to 3, salted
 ///  8  i64  sequence, from 1
 /// 16  u32  record: its place in its commit group, from 0; skip: how many sequences it stands for
@@ -18,11 +18,14 @@ namespace IoT.Modules.Gateway.IngestLog;
 /// The header's own checksum makes the length trustworthy when only the payload is damaged, so one flipped bit costs one record.
 /// The place in the group tells what had been made durable before the record was written: all that is before its group.
 /// A skip is written by recovery only. It stands for sequences that a power cut left unreadable, so that none is given out twice.
+/// Bits 30 and 29 tie the records of an atomic batch together, so that recovery knows one that a crash has left in part, whichever part
+/// that is. Version 1 had neither and no payload long enough to look so: its records are read as they stand.
 /// </summary>
 internal sealed class RecordCodec(Guid logId)
 {
     public const int HeaderBytes = 24;
-    private const uint SkipBit = 0x8000_0000;
+    public const int LongestPayload = (1 << 29) - 1;
+    private const uint SkipBit = 0x8000_0000, GoesOnBit = 0x4000_0000, FollowsBit = 0x2000_0000;
 
     private readonly uint _salt = SaltOf(logId);
 
@@ -30,8 +33,10 @@ internal sealed class RecordCodec(Guid logId)
 
     public uint ChecksumOf(ReadOnlySpan<byte> payload) => Crc(_salt, payload);
 
-    public void WriteRecord(Span<byte> target, int length, long sequence, uint place, uint payloadChecksum) =>
-        WriteHeader(target, (uint)length, sequence, place, payloadChecksum);
+    /// <param name="goesOn">The atomic batch that it is of has another record after it.</param>
+    /// <param name="follows">It has one before it.</param>
+    public void WriteRecord(Span<byte> target, int length, long sequence, uint place, uint payloadChecksum, bool goesOn = false, bool follows = false) =>
+        WriteHeader(target, (uint)length | (goesOn ? GoesOnBit : 0) | (follows ? FollowsBit : 0), sequence, place, payloadChecksum);
 
     /// <summary>Writes a whole skip: the target's length is the skip's, header included.</summary>
     public void WriteSkip(Span<byte> target, long sequence, uint count)
@@ -46,8 +51,10 @@ internal sealed class RecordCodec(Guid logId)
     {
         var length = BinaryPrimitives.ReadUInt32LittleEndian(source);
         header = new RecordHeader(
-            (int)(length & ~SkipBit),
+            (int)(length & LongestPayload),
             (length & SkipBit) != 0,
+            (length & GoesOnBit) != 0,
+            (length & FollowsBit) != 0,
             BinaryPrimitives.ReadInt64LittleEndian(source[8..]),
             BinaryPrimitives.ReadUInt32LittleEndian(source[16..]),
             BinaryPrimitives.ReadUInt32LittleEndian(source[20..]));
@@ -88,7 +95,9 @@ internal sealed class RecordCodec(Guid logId)
 
 /// <param name="Length">Of the payload, in bytes.</param>
 /// <param name="IsSkip">Stands for sequences that are gone.</param>
+/// <param name="GoesOn">The next record is of the same atomic batch.</param>
+/// <param name="Follows">The record before is of the same atomic batch.</param>
 /// <param name="Sequence">From 1.</param>
 /// <param name="Place">In its commit group, from 0; of a skip, how many sequences it stands for.</param>
 /// <param name="PayloadChecksum">As written.</param>
-internal readonly record struct RecordHeader(int Length, bool IsSkip, long Sequence, uint Place, uint PayloadChecksum);
+internal readonly record struct RecordHeader(int Length, bool IsSkip, bool GoesOn, bool Follows, long Sequence, uint Place, uint PayloadChecksum);

@@ -3,7 +3,7 @@ namespace IoT.Modules.Gateway.IngestLog;
 /// <summary>
 /// One segment file, or the plan for one. Everything but the index, <see cref="IsActive"/> and <see cref="DurableEnd"/> is guarded by the log's gate.
 /// </summary>
-internal sealed class Segment(long firstSequence, long capacity)
+internal sealed class Segment(long firstSequence, long capacity, int version = SegmentHeader.Version)
 {
     private const long IndexStepBytes = 64 * 1024;
 
@@ -19,6 +19,9 @@ internal sealed class Segment(long firstSequence, long capacity)
 
     /// <summary>Bytes of the file.</summary>
     public long Capacity => capacity;
+
+    /// <summary>Of its format; records are only added to one of the newest.</summary>
+    public int Version => version;
 
     public string Name { get; } = SegmentHeader.NameOf(firstSequence);
 
@@ -47,6 +50,13 @@ internal sealed class Segment(long firstSequence, long capacity)
         lock (_indexGate)
             _index.Add((sequence, offset));
         _nextIndexed = offset + IndexStepBytes;
+    }
+
+    /// <summary>Recovery has put a skip in the place of these records.</summary>
+    public void Unindex(long first, long last)
+    {
+        lock (_indexGate)
+            _index.RemoveAll(entry => entry.Sequence >= first && entry.Sequence <= last);
     }
 
     /// <summary>A place to read from that is not behind the sequence.</summary>

@@ -123,6 +123,9 @@ internal sealed class SegmentCursor(ILogFile file, RecordCodec codec, long offse
         Gaps.Add(new Gap(_gapSequence, Expected - 1, _gapOffset, Offset));
     }
 
+    /// <summary>After the end: what is found behind this place counts as not there.</summary>
+    public void CutBack(Gap part) => (Offset, Expected) = (part.FromOffset, part.FirstSequence);
+
     /// <summary>Moves to the next sound record behind the offset; false when there is none.</summary>
     private bool Resynchronise()
     {

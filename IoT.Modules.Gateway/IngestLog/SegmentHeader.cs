@@ -7,7 +7,7 @@ namespace IoT.Modules.Gateway.IngestLog;
 /// The first 64 bytes of a segment, and its name, which is its first sequence in 20 digits.
 /// <code>
 ///  0  8 bytes  "IoTLogSg"
-///  8  u32      format version, 1
+///  8  u32      format version, 2; 1 is read, and nothing is added to such a segment
 /// 12  16 bytes log id
 /// 28  i64      first sequence
 /// 36  u32      CRC32C of bytes 0 to 35
@@ -17,7 +17,8 @@ namespace IoT.Modules.Gateway.IngestLog;
 internal static class SegmentHeader
 {
     public const int Bytes = 64;
-    public const int Version = 1;
+    public const int Version = 2;
+    public const int OldestVersion = 1;
     private const string Extension = ".log";
     private const int Digits = 20;
 

@@ -66,7 +66,11 @@ internal sealed partial class CacheDatabase(PostgresPools database, DataOptions 
         }
     }
 
-    public void Close() => File.Delete(InUse);
+    public void Close()
+    {
+        if (File.Exists(InUse))
+            File.Delete(InUse);
+    }
 
     public Task<CacheRead> ReadAsync(string key, int[] generations, CancellationToken cancellationToken) => WithConnectionAsync(connection =>
         connection.QuerySingleAsync<CacheRead>(new CommandDefinition(Read, new { key, Generations = Slots(generations) }, cancellationToken: cancellationToken)), cancellationToken);

@@ -68,8 +68,8 @@ public sealed record GetSummary(string DeviceId, DateTime? From, DateTime? To, s
 /// <summary>Makes the summaries anew from the readings that there are, in the background, while others come in. Fails as a conflict while that goes on.</summary>
 public sealed record RebuildSummaries : IRequest<Outcome<SummaryStatus>>;
 
-/// <summary>Folds now what is pending, instead of within a minute. Answers are the same before and after.</summary>
-public sealed record FoldSummaries : IRequest<Outcome<Done>>;
+/// <summary>Folds now what is pending, what was acknowledged before included, instead of within a minute. Answers are the same before and after.</summary>
+public sealed record FoldSummaries : IRequest<Outcome<Done>>, ISeesAcknowledged;
 
 /// <summary>Asks how the summaries are.</summary>
 public sealed record GetSummaryStatus : IRequest<SummaryStatus>;

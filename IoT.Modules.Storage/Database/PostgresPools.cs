@@ -22,6 +22,11 @@ internal sealed class PostgresPools(StorageOptions options) : IAsyncDisposable
     /// <summary>Queries whose answers are kept: on the primary. What a replica has not heard of yet would be kept beyond the moment.</summary>
     public NpgsqlDataSource ReadToKeep => IsReady ? _readToKeep! : throw new DatabaseUnavailableException();
 
+    /// <summary>A connection for a query: it sees what was committed before.</summary>
+    /// <param name="toKeep">Its answer is kept.</param>
+    public async ValueTask<NpgsqlConnection> OpenReadAsync(bool toKeep, CancellationToken cancellationToken) =>
+        await (toKeep ? ReadToKeep : Read).OpenConnectionAsync(cancellationToken);
+
     /// <summary>True once the schema is in place and the directories are loaded.</summary>
     public bool IsReady { get; private set; }
 

@@ -1,12 +1,12 @@
-using Dapper;
 using IoT.Modules.Storage.Contracts;
 using IoT.Modules.Storage.Database;
+using IoT.Modules.Storage.Queries;
 using MediatR;
 using NpgsqlTypes;
 
 namespace IoT.Modules.Storage.Readings;
 
-internal sealed class GetHistoryHandler(PostgresPools database, DeviceDirectory directory, TimeProvider time) : IRequestHandler<GetHistory, Outcome<HistoryPage>>
+internal sealed class GetHistoryHandler(QueryLog queries, DeviceDirectory directory, TimeProvider time) : IRequestHandler<GetHistory, Outcome<HistoryPage>>
 {
     private static readonly DateTime Beginning = DateTime.SpecifyKind(DateTime.MinValue, DateTimeKind.Utc);
     private static readonly DateTime End = new(9999, 12, 31, 23, 59, 59, DateTimeKind.Utc);
@@ -33,9 +33,8 @@ internal sealed class GetHistoryHandler(PostgresPools database, DeviceDirectory 
         if (directory.Find(request.DeviceId) is not { IsRegistered: true } device)
             return Failure.NotFound($"Device {request.DeviceId}");
 
-        await using var connection = await (request.CacheKey(time) is null ? database.Read : database.ReadToKeep).OpenConnectionAsync(cancellationToken);
-        var rows = connection.QueryUnbufferedAsync<Series.Row>(
-            request.DataType is null ? AllTypes : OneType,
+        var rows = queries.StreamAsync<Series.Row>(
+            request.DataType is null ? "history" : "history_of_type", request.DataType is null ? AllTypes : OneType,
             new
             {
                 device.Uuid,
@@ -45,11 +44,11 @@ internal sealed class GetHistoryHandler(PostgresPools database, DeviceDirectory 
                 AfterTimestamp = new TypedParameter<object>(request.After?.Timestamp ?? End, NpgsqlDbType.TimestampTz),
                 AfterId = request.After?.Id ?? long.MaxValue,
                 Count = request.Limit + 1L,
-            });
+            }, QueryKind.Page, cancellationToken, toKeep: request.CacheKey(time) is not null);
 
         var items = new List<StoredReading>();
         var characters = 0;
-        await foreach (var row in rows.WithCancellation(cancellationToken))
+        await foreach (var row in rows)
         {
             if (items.Count == request.Limit || characters > MaxPageCharacters)
                 return new HistoryPage(items, new HistoryCursor(items[^1].Timestamp, items[^1].Id));

@@ -1,5 +1,6 @@
 using System.Globalization;
 using IoT.Modules.Storage.Contracts;
+using IoT.Modules.Storage.Queries;
 using MediatR;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -41,9 +42,12 @@ internal static class ReadingEndpoints
             .Produces<Page<ReadingShape>>().ProducesProblem(404)
             .WithSummary("The newest reading of each data_type");
 
-        devices.MapGet("/data", HistoryAsync)
+        devices.MapGet("/data", (IMediator mediator, HttpContext http, string id, string? from, string? to, string? data_type, string? limit, string? cursor, string? format, CancellationToken stop) =>
+                http.Request.Query.ContainsKey("points")
+                    ? QueryEndpoints.ChartAsync(mediator, http, stop)
+                    : HistoryAsync(mediator, http, id, from, to, data_type, limit, cursor, format, stop))
             .Produces<Page<ReadingShape>>(200, "application/json", "application/x-ndjson", "text/csv").ProducesProblem(400).ProducesProblem(404)
-            .WithSummary("History, newest first; Accept: text/csv or application/x-ndjson (or format=csv, format=ndjson) streams all of it unless limit says otherwise");
+            .WithSummary("History, newest first; Accept: text/csv or application/x-ndjson (or format=csv, format=ndjson) streams all of it unless limit says otherwise; points=N: a chart of N points a series that keeps extremes");
     }
 
     /// <summary>A reading as the API shows it, for the API's description; the payload is an object.</summary>
@@ -53,9 +57,9 @@ internal static class ReadingEndpoints
         IMediator mediator, HttpContext http, string id, string? from, string? to, string? data_type, string? limit, string? cursor, string? format, CancellationToken stop)
     {
         var errors = new Dictionary<string, string[]>();
-        var contentType = format is null ? NegotiatedType(http.Request) : FormatNames.GetValueOrDefault(format);
+        var contentType = ContentTypeOf(http.Request, format);
         if (contentType is null)
-            errors["format"] = [$"one of {string.Join(", ", FormatNames.Keys)}"];
+            errors["format"] = [FormatRule];
         var isStream = contentType != "application/json";
         var start = Time("from", from, errors);
         var end = Time("to", to, errors);
@@ -98,12 +102,30 @@ internal static class ReadingEndpoints
                 return Results.Empty;
             }
         }
-        output.End(page.Value.Next);
+        output.End(page.Value.Next?.ToString());
         await http.Response.BodyWriter.FlushAsync(stop);
         return Results.Empty;
     }
 
-    private static ReadingFormat FormatOf(string contentType, System.IO.Pipelines.PipeWriter output) => contentType switch
+    /// <summary>Readings as a page of JSON.</summary>
+    internal static async Task<IResult> WritePageAsync(HttpContext http, IReadOnlyList<StoredReading> items, string? next, CancellationToken cancellationToken)
+    {
+        http.Response.ContentType = "application/json; charset=utf-8";
+        using var output = new ReadingFormat.JsonPage(http.Response.BodyWriter);
+        output.Begin();
+        foreach (var reading in items)
+            output.Write(reading);
+        output.End(next);
+        await http.Response.BodyWriter.FlushAsync(cancellationToken);
+        return Results.Empty;
+    }
+
+    internal static string FormatRule => $"one of {string.Join(", ", FormatNames.Keys)}";
+
+    /// <summary>Null: format names none.</summary>
+    internal static string? ContentTypeOf(HttpRequest request, string? format) => format is null ? NegotiatedType(request) : FormatNames.GetValueOrDefault(format);
+
+    internal static ReadingFormat FormatOf(string contentType, System.IO.Pipelines.PipeWriter output) => contentType switch
     {
         "text/csv" => new ReadingFormat.Csv(output),
         "application/x-ndjson" => new ReadingFormat.Ndjson(output),

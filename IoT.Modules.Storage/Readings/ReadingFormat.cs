@@ -21,7 +21,7 @@ internal abstract class ReadingFormat(IBufferWriter<byte> output) : IDisposable
 
     public abstract void Write(StoredReading reading);
 
-    public abstract void End(HistoryCursor? next);
+    public abstract void End(string? next);
 
     public static string TimestampText(DateTime timestamp) =>
         timestamp.ToString("yyyy-MM-dd'T'HH:mm:ss.FFFFFF'Z'", CultureInfo.InvariantCulture);
@@ -55,10 +55,10 @@ internal abstract class ReadingFormat(IBufferWriter<byte> output) : IDisposable
             JsonOutput.Flush();
         }
 
-        public override void End(HistoryCursor? next)
+        public override void End(string? next)
         {
             JsonOutput.WriteEndArray();
-            JsonOutput.WriteString("next_cursor"u8, next?.ToString());
+            JsonOutput.WriteString("next_cursor"u8, next);
             JsonOutput.WriteEndObject();
             JsonOutput.Flush();
         }
@@ -79,7 +79,7 @@ internal abstract class ReadingFormat(IBufferWriter<byte> output) : IDisposable
             JsonOutput.Reset();
         }
 
-        public override void End(HistoryCursor? next)
+        public override void End(string? next)
         {
         }
     }
@@ -93,7 +93,7 @@ internal abstract class ReadingFormat(IBufferWriter<byte> output) : IDisposable
             Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture,
                 $"{r.Id},{r.DeviceId},{TimestampText(r.Timestamp)},{Field(r.DataType)},{Field(r.Payload)},{Field(r.Status)}\r\n"), Output);
 
-        public override void End(HistoryCursor? next)
+        public override void End(string? next)
         {
         }
 

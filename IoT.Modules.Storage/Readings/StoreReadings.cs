@@ -15,7 +15,7 @@ using NpgsqlTypes;
 namespace IoT.Modules.Storage.Readings;
 
 internal sealed partial class StoreReadingsHandler(
-    PostgresPools database, ReadingPartitions partitions, PendingSummaries summaries, MessageIds messageIds, QuarantineKeeper quarantine, StoreActivity activity, ReadingCaches caches, IMediator mediator, TimeProvider time,
+    PostgresPools database, ReadingPartitions partitions, PendingSummaries summaries, DeviceSeries series, MessageIds messageIds, QuarantineKeeper quarantine, StoreActivity activity, ReadingCaches caches, IMediator mediator, TimeProvider time,
     ILogger<StoreReadingsHandler> logger)
     : IRequestHandler<StoreReadings, StoreResult>
 {
@@ -37,6 +37,7 @@ internal sealed partial class StoreReadingsHandler(
         $"""
          with moved as ({Move}), inserted as ({InsertReadings} where exists (select 1 from moved) returning id),
              summarised as ({PendingSummaries.Insert} where exists (select 1 from moved)),
+             known as ({DeviceSeries.Insert} where exists (select 1 from moved) {DeviceSeries.Upsert}),
              counted as ({DeviceLedger.Insert} where exists (select 1 from moved))
          select array_agg(id) from inserted having count(*) > 0
          """;
@@ -122,10 +123,12 @@ internal sealed partial class StoreReadingsHandler(
         if (newDevices.Length == 0 && part is null && request.Quarantine.Count == 0 && readings.Length > 0)
         {
             var all = TallyOf(request, readings, readings, []);
-            var parameters = summaries.AddTo(all.AddTo(new DynamicParameters(ParametersOf(request, readings))), readings);
-            return await connection.ExecuteScalarAsync<long[]?>(new CommandDefinition(MoveAndInsert, parameters, cancellationToken: cancellationToken)) is { } inserted
-                ? new Written(readings, inserted, all.Counts())
-                : null;
+            var unknown = series.NotKnown(readings);
+            var parameters = unknown.AddTo(summaries.AddTo(all.AddTo(new DynamicParameters(ParametersOf(request, readings))), readings));
+            if (await connection.ExecuteScalarAsync<long[]?>(new CommandDefinition(MoveAndInsert, parameters, cancellationToken: cancellationToken)) is not { } inserted)
+                return null;
+            series.Know(unknown);
+            return new Written(readings, inserted, all.Counts());
         }
 
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
@@ -135,11 +138,13 @@ internal sealed partial class StoreReadingsHandler(
         var taken = await TakeIdsAsync(connection, transaction, readings, part, cancellationToken);
         var ids = taken.Length > 0 ? await InsertReadingsAsync(connection, transaction, request, taken, cancellationToken) : [];
         await summaries.InsertAsync(connection, transaction, taken, cancellationToken);
+        var unknownSeries = await series.InsertAsync(connection, transaction, taken, cancellationToken);
         await QuarantineKeeper.InsertAsync(connection, transaction, request.Quarantine, cancellationToken);
         await LeaveOutAsync(connection, transaction, request, readings, taken, [], cancellationToken);
         var tally = TallyOf(request, readings, taken, []);
         await DeviceLedger.AddAsync(connection, transaction, tally, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
+        series.Know(unknownSeries);
         return new Written(taken, ids, tally.Counts());
     }
 
@@ -158,12 +163,15 @@ internal sealed partial class StoreReadingsHandler(
         var taken = await TakeIdsAsync(connection, transaction, readings, part, cancellationToken);
         var ids = new List<long>();
         await SplitAsync(connection, transaction, request, taken, ids, quarantined, cancellationToken);
-        await summaries.InsertAsync(connection, transaction, [.. taken.Where(r => !quarantined.Contains(r))], cancellationToken);
+        Reading[] kept = [.. taken.Where(r => !quarantined.Contains(r))];
+        await summaries.InsertAsync(connection, transaction, kept, cancellationToken);
+        var unknownSeries = await series.InsertAsync(connection, transaction, kept, cancellationToken);
         await QuarantineKeeper.InsertAsync(connection, transaction, request.Quarantine, cancellationToken);
         await LeaveOutAsync(connection, transaction, request, readings, taken, quarantined, cancellationToken);
         var tally = TallyOf(request, readings, taken, quarantined);
         await DeviceLedger.AddAsync(connection, transaction, tally, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
+        series.Know(unknownSeries);
         return new Written(taken, [.. ids], tally.Counts());
     }
 

@@ -1,12 +1,12 @@
-using Dapper;
 using IoT.Modules.Storage.Contracts;
 using IoT.Modules.Storage.Database;
+using IoT.Modules.Storage.Queries;
 using MediatR;
 using NpgsqlTypes;
 
 namespace IoT.Modules.Storage.Summaries;
 
-internal sealed class GetSummaryHandler(PostgresPools database, DeviceDirectory directory, TimeProvider time) : IRequestHandler<GetSummary, Outcome<Page<SummaryBucket>>>
+internal sealed class GetSummaryHandler(QueryLog queries, DeviceDirectory directory, TimeProvider time) : IRequestHandler<GetSummary, Outcome<Page<SummaryBucket>>>
 {
     private const string Origin = "timestamptz '2000-01-01 00:00:00+00'";
     private static readonly DateTime Beginning = new(1, 1, 1, 0, 0, 0, DateTimeKind.Utc);
@@ -25,8 +25,7 @@ internal sealed class GetSummaryHandler(PostgresPools database, DeviceDirectory 
         // Whole buckets come before the cursor's.
         if (request.After is { } after && after.Bucket > from)
             from = Floor(after.Bucket, width);
-        await using var connection = await (request.CacheKey(time) is null ? database.Read : database.ReadToKeep).OpenConnectionAsync(cancellationToken);
-        var rows = (await connection.QueryAsync<Row>(new CommandDefinition(Sql(request), new
+        var rows = await queries.QueryAsync<Row>("summary", Sql(request), new
         {
             device.Uuid,
             Slot = PendingSummaries.SlotOf(device.Uuid),
@@ -39,7 +38,7 @@ internal sealed class GetSummaryHandler(PostgresPools database, DeviceDirectory 
             AfterType = request.After?.DataType ?? "",
             AfterMetric = request.After?.Metric ?? "",
             Count = request.Limit + 1,
-        }, cancellationToken: cancellationToken))).AsList();
+        }, cancellationToken, QueryKind.Report, toKeep: request.CacheKey(time) is not null);
         var items = rows.Take(request.Limit)
             .Select(r => new SummaryBucket(r.Bucket, r.DataType, r.Metric, r.Count, Math.Clamp(r.Sum / r.Count, r.Min, r.Max), r.Min, r.Max, r.First, r.Last)).ToList();
         var next = rows.Count > items.Count ? new SummaryCursor(items[^1].Bucket, items[^1].DataType, items[^1].Metric).ToString() : null;
@@ -70,7 +69,7 @@ internal sealed class GetSummaryHandler(PostgresPools database, DeviceDirectory 
             """;
     }
 
-    private static TimeSpan WidthOf(SummaryBucketWidth width) => width switch
+    internal static TimeSpan WidthOf(SummaryBucketWidth width) => width switch
     {
         SummaryBucketWidth.FiveMinutes => TimeSpan.FromMinutes(5),
         SummaryBucketWidth.Hour => TimeSpan.FromHours(1),
@@ -78,5 +77,5 @@ internal sealed class GetSummaryHandler(PostgresPools database, DeviceDirectory 
         _ => throw new ArgumentOutOfRangeException(nameof(width), width, null),
     };
 
-    private static DateTime Floor(DateTime at, TimeSpan width) => new(at.Ticks - at.Ticks % width.Ticks, DateTimeKind.Utc);
+    internal static DateTime Floor(DateTime at, TimeSpan width) => new(at.Ticks - at.Ticks % width.Ticks, DateTimeKind.Utc);
 }

@@ -15,7 +15,7 @@ internal static class SummarySetup
     private const int DefaultLimit = 1_000;
     private const int MaxLimit = 10_000;
 
-    private static readonly Dictionary<string, SummaryBucketWidth> Widths = new(StringComparer.Ordinal)
+    internal static readonly Dictionary<string, SummaryBucketWidth> Widths = new(StringComparer.Ordinal)
     {
         ["5m"] = SummaryBucketWidth.FiveMinutes,
         ["hour"] = SummaryBucketWidth.Hour,

@@ -3,10 +3,10 @@ using IoT.Modules.Gateway.IngestLog;
 
 namespace IoT.Modules.Gateway.Mqtt.Durable;
 
-/// <summary>The broker's changes in the ingest log.</summary>
-internal sealed class BrokerJournal(IngestLogService service, Intake intake) : IBrokerJournal
+/// <summary>The broker's changes into the ingest log, and what came of them at the start.</summary>
+internal sealed class BrokerJournal(IngestLogService service, Intake intake, BrokerStateWriter writer) : IBrokerJournal
 {
-    public Task<BrokerSnapshot> LoadAsync(CancellationToken cancellationToken) => Task.FromResult(BrokerSnapshot.Empty);
+    public Task<BrokerSnapshot> LoadAsync(CancellationToken cancellationToken) => Task.FromResult(writer.TakeSnapshot());
 
     public bool TryAppend(IReadOnlyList<BrokerChange> changes, out Task committed)
     {

@@ -17,7 +17,7 @@ internal interface IBrokerJournal
     Task<BrokerSnapshot> LoadAsync(CancellationToken cancellationToken);
 
     /// <summary>False, and nothing is kept, when the log has no room; then <see cref="AppendAsync"/> waits for it.</summary>
-    /// <param name="changes">At least one. Encoded before it returns.</param>
+    /// <param name="changes">At least one; the list and what is in it must not be changed afterwards.</param>
     /// <param name="committed">Completes when the changes are on disk; fails with <see cref="IngestLogFailedException"/> when they can't be. Nobody needs to await it.</param>
     bool TryAppend(IReadOnlyList<BrokerChange> changes, out Task committed);
 

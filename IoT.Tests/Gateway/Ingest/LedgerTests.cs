@@ -101,7 +101,9 @@ public sealed class LedgerTests(OpenPlatform open)
         }
         await platform.StartAsync();
         var seen = await LineAsync(platform, device.Id);
-        Assert.True(seen is "0 0 0 0 500" or "500 0 0 0 0", seen);
+        // Some may be stored: PostgreSQL ends the write that waited for the lock, whether or not its host still lives.
+        var counts = seen.Split(' ').Select(long.Parse).ToArray();
+        Assert.True(counts is [>= 0, 0, 0, 0, >= 0] && counts.Sum() == 500, seen);
         await Eventually.TrueAsync(async () => await LineAsync(platform, device.Id) == "500 0 0 0 0", "all stored");
         Assert.Equal("1 0 0 0 0", await LineAsync(platform, other.Id));
     }

@@ -16,7 +16,7 @@ public sealed class IngestLogCrashTests(ITestOutputHelper output)
     public async Task Whatever_was_acknowledged_is_there_once_and_in_order_after_any_crash()
     {
         var seed = LogTesting.Seed(output);
-        int crashes = 0, acknowledged = 0, torn = 0;
+        int crashes = 0, acknowledged = 0, torn = 0, batches = 0;
         var until = TimeProvider.System.GetTimestamp();
         for (var run = 0; run < 150; run++)
         {
@@ -27,14 +27,16 @@ public sealed class IngestLogCrashTests(ITestOutputHelper output)
             crashes += 6;
             acknowledged += history.Acknowledged;
             torn += history.Torn;
+            batches += Math.Min(history.AtomicFound, history.AtomicMissing);
         }
         output.WriteLine($"{crashes} crashes, {acknowledged} records acknowledged, {torn} torn ends, {TimeProvider.System.GetElapsedTime(until).TotalSeconds:F1} s");
-        Assert.True(acknowledged > 5_000 && torn > 10, $"{acknowledged} acknowledged, {torn} torn: it tests nothing");
+        Assert.True(acknowledged > 5_000 && torn > 10 && batches > 10, $"{acknowledged} acknowledged, {torn} torn, {batches} batches: it tests nothing");
     }
 
     private sealed class History(Random random, string name)
     {
         private readonly ConcurrentDictionary<string, bool> _submitted = new();
+        private readonly ConcurrentDictionary<string, List<string>> _atomic = new();
         private readonly ConcurrentDictionary<long, string> _promised = new();
         private readonly SortedDictionary<long, string> _seen = [];
         private long _trimmed = 1;
@@ -42,6 +44,8 @@ public sealed class IngestLogCrashTests(ITestOutputHelper output)
 
         public int Acknowledged { get; private set; }
         public int Torn { get; private set; }
+        public int AtomicFound { get; private set; }
+        public int AtomicMissing { get; private set; }
 
         public async Task<SimulatedDisk> LiveAsync(SimulatedDisk disk)
         {
@@ -87,6 +91,11 @@ public sealed class IngestLogCrashTests(ITestOutputHelper output)
                 }
                 if (batch.Bytes > LogTesting.Small.MaxPendingBytes)
                     continue;
+                if (records.Count > 1 && mine.Next(2) == 0)
+                {
+                    batch.IsAtomic = true;
+                    records.ForEach(record => _atomic[record] = records);
+                }
                 try
                 {
                     IngestTicket ticket;
@@ -137,6 +146,13 @@ public sealed class IngestLogCrashTests(ITestOutputHelper output)
             Assert.True(found.Select(r => r.Text).Distinct().Count() == found.Count, $"{name}: a record is there twice");
             Assert.All(found, r => Assert.True(_submitted.ContainsKey(r.Text), $"{name}: {r.Sequence} was invented"));
             var there = found.ToDictionary(r => r.Sequence, r => r.Text);
+            var texts = found.Select(r => r.Text).ToHashSet();
+            foreach (var batch in _atomic.Values.Distinct())
+            {
+                var kept = batch.Count(texts.Contains);
+                Assert.True(kept == 0 || kept == batch.Count, $"{name}, life {_life}: {kept} of the {batch.Count} records of an atomic batch are there");
+                (AtomicFound, AtomicMissing) = kept > 0 ? (AtomicFound + 1, AtomicMissing) : (AtomicFound, AtomicMissing + 1);
+            }
             // Also what was readable once: it may have been stored, so it must stay, and its number must not be given out again.
             foreach (var (sequence, text) in _promised.Concat(_seen))
                 Assert.True(sequence < _trimmed || (there.TryGetValue(sequence, out var now) && now == text), $"{name}, life {_life}: {sequence} is lost, {log.FirstSequence} to {log.DurableSequence} are there");
