@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using IoT.Benchmarks.Broker;
 using IoT.Benchmarks.Cache;
 using IoT.Benchmarks.Ingest;
 using IoT.Benchmarks.Load;
@@ -8,6 +9,8 @@ using IoT.Benchmarks.Storage;
 // Started by the benchmarks themselves, as processes of their own.
 if (args is [LoadProcess.Role, ..])
     return await LoadProcess.ServeAsync(args[1..]);
+if (args is [Crowd.Role, ..])
+    return await Crowd.ServeAsync(args[1..]);
 if (args is [LatestServer.Role, ..])
     return await LatestServer.ServeAsync(args[1..]);
 if (args is [ReferenceServer.Role, ..])
@@ -16,6 +19,7 @@ if (args is [ReferenceServer.Role, ..])
 var benchmarks = new Dictionary<string, Func<BenchOptions, List<Figure>, CancellationToken, Task>>
 {
     [IngestBenchmark.Name] = IngestBenchmark.RunAsync,
+    [BrokerBenchmark.Name] = BrokerBenchmark.RunAsync,
     [StorageBenchmark.Name] = StorageBenchmark.RunAsync,
     [CacheBenchmark.Name] = CacheBenchmark.RunAsync,
 };

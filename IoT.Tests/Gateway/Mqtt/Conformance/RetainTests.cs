@@ -78,7 +78,7 @@ public sealed class RetainTests(OpenPlatform platform) : ConformanceTest(platfor
         var publisher = await ConnectAsync();
         foreach (var level in new[] { "", "/a", "/b", "/a/c", "/a/c/d", "//e" })
         {
-            await publisher.PublishAsync(topic + level, level, 1, retain: true);
+            await publisher.PublishAsync(topic + level, $"at {level}", 1, retain: true);
             _retained.Add(topic + level);
         }
         await ExpectAsync($"{topic}/a/#", "/a", "/a/c", "/a/c/d");
@@ -86,14 +86,13 @@ public sealed class RetainTests(OpenPlatform platform) : ConformanceTest(platfor
         await ExpectAsync($"{topic}/+/c/#", "/a/c", "/a/c/d");
         await ExpectAsync($"{topic}/+/+", "/a/c", "//e");
         await ExpectAsync($"+/a/c/+", "/a/c/d");
-        Strict();
         await ExpectAsync($"{topic}/#", "", "/a", "/b", "/a/c", "/a/c/d", "//e");
 
         async Task ExpectAsync(string filter, params string[] expected)
         {
             var peer = await ConnectAsync();
             await peer.SubscribeAsync(filter, 1);
-            Assert.Equal(expected.Order(StringComparer.Ordinal), (await peer.CollectAsync()).Where(m => m.IsRetain && m.Topic.StartsWith(topic, StringComparison.Ordinal)).Select(m => m.Text).Order(StringComparer.Ordinal));
+            Assert.Equal(expected.Select(level => $"at {level}").Order(StringComparer.Ordinal), (await peer.CollectAsync()).Where(m => m.IsRetain && m.Topic.StartsWith(topic, StringComparison.Ordinal)).Select(m => m.Text).Order(StringComparer.Ordinal));
         }
     }
 
