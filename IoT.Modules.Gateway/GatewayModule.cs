@@ -35,6 +35,7 @@ public static class GatewayModule
         services.AddSingleton<DeviceRates>();
         services.AddSingleton<Admission>();
         services.AddSingleton<Imports>();
+        services.AddSingleton<ImportedChunks>();
         services.AddSingleton<IngestLogService>();
         services.AddSingleton(provider => new LogTrim(() => provider.GetRequiredService<IngestLogService>().Log));
         services.AddSingleton<MessageCache>();

@@ -25,27 +25,34 @@ internal static class BackupCommands
     {
         if (File.Exists(file))
             throw new StartupException($"{file} is there already; name another file.");
+        if (!Directory.Exists(Path.GetDirectoryName(file)))
+            throw new StartupException($"There is no directory {Path.GetDirectoryName(file)}.");
         var data = DirectoryOf(configuration);
         await using var database = await DatabaseBackup.OpenAsync(configuration, cancellationToken)
             ?? throw new StartupException($"There is no database under {data} yet.");
-        var work = NewWork(data);
+        using var alone = TakeTurn(data);
+        // The log's part on the log's file system, so that its segments can have a second name there; the database's, which is large, where the file will be.
+        var (state, dump) = (NewFolder(Path.Combine(data, Work)), NewFolder(file + ".unfinished"));
         try
         {
             var madeAt = TimeProvider.System.GetUtcNow().UtcDateTime;
-            var log = Directory.Exists(Path.Combine(data, Log)) ? new LogCopy(Path.Combine(data, Log), Path.Combine(work, Log)) : null;
-            // The log's beginning before, the log's end after: whatever is stored meanwhile is in one of the two at least.
+            var log = Directory.Exists(Path.Combine(data, Log)) ? new LogCopy(Path.Combine(data, Log), Path.Combine(state, Log)) : null;
+            // The log begins before the moment at which the database is dumped, and ends after it: whatever was acknowledged is in one of the two at least.
             log?.Hold();
-            await database.DumpAsync(Path.Combine(work, Dump), cancellationToken);
-            CopyBroker(Path.Combine(data, Broker, BrokerState.FileName), Path.Combine(work, Broker));
+            await database.HoldMomentAsync(cancellationToken);
+            CopyBroker(Path.Combine(data, Broker, BrokerState.FileName), Path.Combine(state, Broker));
             log?.Finish();
-            CopyKeys(Path.Combine(data, Keys), Path.Combine(work, Keys));
-            await BackupFile.WriteAsync(work, file, madeAt, database.Migrations, cancellationToken);
+            CopyKeys(Path.Combine(data, Keys), Path.Combine(state, Keys));
+            await database.DumpAsync(Path.Combine(dump, Dump), cancellationToken);
+            await BackupFile.WriteAsync([state, dump], file + ".part", file, madeAt, database.Migrations, cancellationToken);
         }
         finally
         {
-            Directory.Delete(work, recursive: true);
+            foreach (var folder in new[] { state, dump })
+                Directory.Delete(folder, recursive: true);
+            File.Delete(file + ".part");
         }
-        await output.WriteLineAsync(FormattableString.Invariant($"{file}: {new FileInfo(file).Length / 1024} KiB, everything acknowledged before it began. It holds secrets: keep it as safe as the database."));
+        await output.WriteLineAsync(FormattableString.Invariant($"{file}: {(new FileInfo(file).Length + 1023) / 1024} KiB, with everything that was acknowledged before it began. It holds secrets: keep it as safe as the database."));
         return 0;
     }
 
@@ -55,21 +62,24 @@ internal static class BackupCommands
             throw new StartupException($"There is no file {file}.");
         var data = DirectoryOf(configuration);
         if (Directory.Exists(Path.Combine(data, Log)) && Directory.EnumerateFiles(Path.Combine(data, Log)).Any(path => SegmentHeader.TryParseName(Path.GetFileName(path), out _)))
-            throw new StartupException($"There is an ingest log in {Path.Combine(data, Log)}. It may hold readings that are nowhere else: let its host store them, or move {data} away, and restore into an empty directory.");
+            throw new StartupException($"There is an ingest log in {Path.Combine(data, Log)}. It may hold readings that are nowhere else: start the host once with its own database and stop it, so that they are stored. Then move {data} away, and restore into an empty directory.");
+        if (Directory.Exists(Path.Combine(data, Broker)) && Directory.EnumerateFileSystemEntries(Path.Combine(data, Broker)).Any())
+            throw new StartupException($"There are sessions of the broker in {Path.Combine(data, Broker)}. Move {data} away, and restore into an empty directory.");
         await using var database = await DatabaseBackup.OpenEmptyAsync(configuration, cancellationToken);
-        var work = NewWork(data);
+        var work = NewFolder(Path.Combine(data, Work));
         BackupManifest manifest;
         try
         {
             manifest = await BackupFile.ReadAsync(file, work, cancellationToken);
+            DatabaseBackup.ThrowIfNewer(manifest.Migrations);
             // From here to the end a start would find half of it.
-            await File.WriteAllTextAsync(UnfinishedRestore.MarkerIn(data), $"{file}{Environment.NewLine}", cancellationToken);
+            UnfinishedRestore.Begin(data, file);
+            LogSystemCalls.SyncDirectory(data);
             await database.RestoreAsync(Path.Combine(work, Dump), cancellationToken);
-            await database.AnalyzeAsync(cancellationToken);
             foreach (var folder in new[] { Log, Broker, Keys })
                 Place(Path.Combine(work, folder), Path.Combine(data, folder));
             LogSystemCalls.SyncDirectory(data);
-            File.Delete(UnfinishedRestore.MarkerIn(data));
+            UnfinishedRestore.End(data);
         }
         finally
         {
@@ -82,13 +92,25 @@ internal static class BackupCommands
     private static string DirectoryOf(IConfiguration configuration) =>
         Path.GetFullPath((configuration.GetSection(DataOptions.Section).Get<DataOptions>() ?? new()).Directory);
 
-    /// <summary>On the log's file system, so that its segments can have a second name there. What a killed backup has left goes.</summary>
-    private static string NewWork(string data)
+    /// <summary>Two at once would use one folder.</summary>
+    private static FileStream TakeTurn(string data)
     {
-        var work = Path.Combine(data, Work);
-        if (Directory.Exists(work))
-            Directory.Delete(work, recursive: true);
-        return Directory.CreateDirectory(work, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
+        try
+        {
+            return new FileStream(Path.Combine(data, "backup.lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException exception)
+        {
+            throw new StartupException($"Another backup of {data} runs, or its lock can't be taken: {exception.Message}", exception);
+        }
+    }
+
+    /// <summary>Empty: what one that was killed has left goes.</summary>
+    private static string NewFolder(string path)
+    {
+        if (Directory.Exists(path))
+            Directory.Delete(path, recursive: true);
+        return Directory.CreateDirectory(path, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute).FullName;
     }
 
     private static void CopyBroker(string from, string to)
@@ -125,6 +147,8 @@ internal static class BackupCommands
             var target = Path.Combine(to, Path.GetFileName(path));
             File.Move(path, target, overwrite: true);
             File.SetUnixFileMode(target, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            using var written = File.OpenHandle(target, FileMode.Open, FileAccess.ReadWrite);
+            RandomAccess.FlushToDisk(written);
         }
         LogSystemCalls.SyncDirectory(to);
     }

@@ -11,16 +11,16 @@ namespace IoT.Modules.Gateway.Backup;
 /// <param name="Sha256">By entry.</param>
 internal sealed record BackupManifest(int Format, DateTime MadeAt, string Product, IReadOnlyList<string> Migrations, IReadOnlyDictionary<string, string> Sha256);
 
-/// <summary>One file: a compressed tar of a folder and its manifest.</summary>
+/// <summary>One file: a compressed tar and its manifest.</summary>
 internal static class BackupFile
 {
     public const int Format = 1;
     private const string ManifestName = "manifest.json";
     private const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
-    public static async Task WriteAsync(string folder, string file, DateTime madeAt, IReadOnlyList<string> migrations, CancellationToken cancellationToken)
+    /// <param name="folders">What is in them becomes the backup's content, under the same names.</param>
+    public static async Task WriteAsync(IEnumerable<string> folders, string temporary, string file, DateTime madeAt, IReadOnlyList<string> migrations, CancellationToken cancellationToken)
     {
-        var temporary = file + ".unfinished";
         var hashes = new Dictionary<string, string>(StringComparer.Ordinal);
         var streamOptions = new FileStreamOptions { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = Private };
         await using (var output = new FileStream(temporary, streamOptions))
@@ -28,7 +28,7 @@ internal static class BackupFile
             await using (var gzip = new GZipStream(output, CompressionLevel.Fastest, leaveOpen: true))
             await using (var tar = new TarWriter(gzip, TarEntryFormat.Pax, leaveOpen: true))
             {
-                foreach (var path in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal))
+                foreach (var (folder, path) in folders.SelectMany(folder => Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Order(StringComparer.Ordinal).Select(path => (folder, path))))
                 {
                     var name = Path.GetRelativePath(folder, path);
                     hashes[name] = await HashAsync(path, cancellationToken);

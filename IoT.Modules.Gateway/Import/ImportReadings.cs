@@ -1,6 +1,4 @@
 using System.IO.Compression;
-using IoT.Modules.Gateway.Contracts;
-using IoT.Modules.Gateway.Ingest;
 using IoT.Modules.Gateway.IngestLog;
 using IoT.Modules.Storage.Contracts;
 using Microsoft.AspNetCore.Builder;
@@ -8,27 +6,23 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
+using Microsoft.Extensions.Hosting;
 
 namespace IoT.Modules.Gateway.Import;
 
 /// <summary>
 /// <c>POST /api/v1/data/import</c>: readings of a file of any length, CSV or NDJSON, by the way of all readings (log, ledger, duplicates,
-/// quarantine), so that what holds for a reading that is sent holds for an imported one. It goes only so far ahead of PostgreSQL that
-/// those who send meanwhile are stored soon, and does not count for the devices' rates.
+/// quarantine), so that what holds for a reading that is sent holds for an imported one.
 /// </summary>
 internal static class ImportReadings
 {
     private const int MostListed = 1_000;
 
-    // Readings in the log: some tenths of a second.
-    private const long MostAhead = 20_000;
-    private static readonly TimeSpan LookAgain = TimeSpan.FromMilliseconds(20);
-
     public static void MapImportReadings(this IEndpointRouteBuilder api)
     {
         var group = api.MapGroup("/data/import").WithTags("Readings").RequireAuthorization(Policies.Administer);
         group.MapPost("", HandleAsync)
-            .WithMetadata(new JsonBody(typeof(string), "text/csv", "application/x-ndjson")).Produces<Answer>().ProducesProblem(400).ProducesProblem(503)
+            .WithMetadata(new JsonBody(typeof(string), "text/csv", "application/x-ndjson")).Produces<ImportAnswer>().ProducesProblem(400).ProducesProblem(503)
             .WithSummary("Brings the readings of a file in, CSV (device_id, timestamp, data_type, payload, message_id, payload.NAME) or NDJSON, of any length, gzip too; GET says how far it is");
         group.MapGet("", (Imports imports) => Results.Json(new Page<ImportState>(imports.All, null), Json.Options))
             .Produces<Page<ImportState>>()
@@ -36,14 +30,13 @@ internal static class ImportReadings
     }
 
     /// <param name="Line">Of the file, from 1.</param>
-    internal sealed record RejectedLine(int Line, string Error);
+    internal sealed record RejectedLine(long Line, string Error);
 
+    /// <param name="Complete">Whether all of the file was read; otherwise the last of <paramref name="Rejected"/> says where it ended and why.</param>
     /// <param name="RejectedCount">Of the lines; <paramref name="Rejected"/> lists the first 1,000.</param>
-    internal sealed record Answer(long Accepted, long Duplicates, long RejectedCount, IReadOnlyList<RejectedLine> Rejected);
+    internal sealed record ImportAnswer(long Accepted, long Duplicates, bool Complete, long RejectedCount, IReadOnlyList<RejectedLine> Rejected);
 
-    private static async Task<IResult> HandleAsync(
-        HttpContext http, Imports imports, ReadingParser parser, Admission admission, DeviceRates rates, Intake intake, Ledger ledger, IngestProgress progress, IngestMetrics metrics,
-        GatewayOptions options, TimeProvider time, CancellationToken stop)
+    private static async Task<IResult> HandleAsync(HttpContext http, Imports imports, ImportedChunks chunks, GatewayOptions options, IHostApplicationLifetime lifetime, CancellationToken gone)
     {
         var type = http.Request.ContentType?.Split(';')[0].Trim().ToLowerInvariant();
         if (type is not ("text/csv" or "application/x-ndjson" or "application/ndjson"))
@@ -59,87 +52,53 @@ internal static class ImportReadings
         if (http.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
             rate.MinDataRate = null;
 
-        var (how, rejected) = ("ended", new List<RejectedLine>());
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(gone, lifetime.ApplicationStopping);
+        var rejected = new List<RejectedLine>();
+        var isDone = false;
         try
         {
             await using var counted = new CountedStream(http.Request.Body, import);
             await using var gzip = encoding == "gzip" ? new GZipStream(counted, CompressionMode.Decompress, leaveOpen: true) : null;
-            var chunks = type == "text/csv" ? ImportedBody.CsvAsync(gzip ?? (Stream)counted, options.MaxReadingBytes, stop) : ImportedBody.NdjsonAsync(gzip ?? (Stream)counted, options.MaxReadingBytes, stop);
-            await foreach (var chunk in chunks)
-                await TakeAsync(chunk);
-            how = "done";
+            var body = gzip ?? (Stream)counted;
+            var file = type == "text/csv" ? ImportedTable.ReadAsync(body, options.MaxReadingBytes, stop.Token) : ImportedLines.ReadAsync(body, options.MaxReadingBytes, stop.Token);
+            await foreach (var chunk in file)
+                await chunks.TakeAsync(chunk, import, Reject, stop.Token);
+            isDone = true;
         }
         catch (InvalidDataException)
         {
-            Reject((int)import.Lines + 1, "body: is not gzip, as Content-Encoding says; what follows was not read");
-            ledger.Rejected(Ledger.Others, 1);
-            how = "done";
+            await chunks.TakeAsync(ImportChunk.Cut(import.LastLine + 1, "body: is not gzip, as Content-Encoding says"), import, Reject, stop.Token);
+            isDone = true;
         }
         catch (IngestLogFailedException)
         {
-            return new Failure(FailureKind.Unavailable, $"The readings could not be written to disk. {import.Accepted} of those before are stored.").ToResult();
+            return Interrupted("The readings could not be written to disk.");
+        }
+        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested && !gone.IsCancellationRequested)
+        {
+            return Interrupted("The platform is being stopped.");
         }
         finally
         {
-            imports.End(import, how);
+            imports.End(import, isDone ? Imports.Done : Imports.Ended);
         }
-        var answer = new Answer(import.Accepted, import.Duplicates, import.Rejected, rejected);
-        return answer.Accepted + answer.Duplicates > 0 || answer.RejectedCount == 0
-            ? Results.Json(answer, Json.Options)
+
+        return import.Accepted + import.Duplicates > 0 || import.Rejected == 0
+            ? Results.Json(new ImportAnswer(import.Accepted, import.Duplicates, !import.IsCut, import.Rejected, rejected), Json.Options)
             : new Failure(FailureKind.Invalid, $"No reading was taken. Line {rejected[0].Line}: {rejected[0].Error}").ToResult(
-                new Dictionary<string, object?> { ["accepted"] = 0, ["duplicates"] = 0, ["rejected_count"] = answer.RejectedCount, ["rejected"] = rejected });
+                new Dictionary<string, object?> { ["accepted"] = 0, ["duplicates"] = 0, ["complete"] = !import.IsCut, ["rejected_count"] = import.Rejected, ["rejected"] = rejected });
 
-        async Task TakeAsync(ImportChunk chunk)
+        void Reject(long line, string error, bool isLast)
         {
-            while (progress.Behind() > MostAhead)
-                await Task.Delay(LookAgain, time, stop);
-            Interlocked.Add(ref import.Lines, chunk.Lines.Count + chunk.Rejected.Count);
-            var refused = chunk.Rejected.Count;
-            foreach (var (line, error) in chunk.Rejected)
-                Reject(line, error);
-            if (chunk.Lines.Count > 0)
-            {
-                var batch = parser.ParseNdjson(chunk.Json);
-                if (batch.Count < chunk.Lines.Count)
-                {
-                    // What begins like UTF-16 is refused as a whole.
-                    foreach (var line in chunk.Lines)
-                        Reject(line, batch.Rejected[0].Error);
-                    refused += chunk.Lines.Count;
-                    Count();
-                    return;
-                }
-                var admitted = admission.Admit(batch, new Sender(SenderKind.Admin), topicDevice: null, mayOwe: true);
-                foreach (var reading in admitted.Readings)
-                    rates.TakeMore(reading.Device, -1);
-                foreach (var one in admitted.Rejected)
-                    Reject(chunk.Lines[one.Index], one.Error);
-                refused += admitted.Rejected.Count;
-                if (admitted.Readings.Count > 0)
-                {
-                    // When the log is full it waits for room, like a connection of MQTT.
-                    var taken = await intake.AppendAsync(admitted.Readings, [], stop);
-                    await taken.Committed;
-                    Interlocked.Add(ref import.Accepted, admitted.Readings.Count - taken.Duplicates);
-                    Interlocked.Add(ref import.Duplicates, taken.Duplicates);
-                }
-            }
-            Count();
-
-            void Count()
-            {
-                metrics.Received("import", chunk.Lines.Count + chunk.Rejected.Count);
-                metrics.Rejected("import", refused);
-                ledger.Rejected(Ledger.Others, refused);
-            }
-        }
-
-        void Reject(int line, string error)
-        {
-            Interlocked.Increment(ref import.Rejected);
+            if (isLast && rejected.Count == MostListed)
+                rejected.RemoveAt(MostListed - 1);
             if (rejected.Count < MostListed)
                 rejected.Add(new RejectedLine(line, error));
         }
+
+        IResult Interrupted(string why) =>
+            new Failure(FailureKind.Unavailable, $"{why} The file was taken in up to line {import.LastLine}; send what follows again.").ToResult(
+                new Dictionary<string, object?> { ["accepted"] = import.Accepted, ["duplicates"] = import.Duplicates, ["line"] = import.LastLine, ["rejected_count"] = import.Rejected, ["rejected"] = rejected });
     }
 
     /// <summary>How much of the body has been read.</summary>

@@ -15,6 +15,10 @@ internal sealed class Imports(TimeProvider time)
     /// <summary>More at once would only wait for one another.</summary>
     public const int MostRunning = 2;
 
+    public const string Done = "done";
+    public const string Ended = "ended";
+
+    private const string Runs = "running";
     private const int MostKept = 100;
 
     private readonly Lock _lock = new();
@@ -23,14 +27,13 @@ internal sealed class Imports(TimeProvider time)
 
     internal sealed class Running(long id, string by, DateTime startedAt, long? totalBytes)
     {
-        public long Bytes, Lines, Accepted, Duplicates, Rejected;
+        public long Bytes, Lines, Accepted, Duplicates, Rejected, LastLine;
+        public bool IsCut;
         public DateTime? EndedAt;
-        public string Ended = "running";
-
-        public bool IsOver => Volatile.Read(ref Ended) != "running";
+        public string How = Runs;
 
         public ImportState State => new(
-            id, by, startedAt, EndedAt, Volatile.Read(ref Ended), Volatile.Read(ref Bytes), totalBytes, Volatile.Read(ref Lines), Volatile.Read(ref Accepted), Volatile.Read(ref Duplicates), Volatile.Read(ref Rejected));
+            id, by, startedAt, EndedAt, How, Volatile.Read(ref Bytes), totalBytes, Volatile.Read(ref Lines), Volatile.Read(ref Accepted), Volatile.Read(ref Duplicates), Volatile.Read(ref Rejected));
     }
 
     /// <summary>Newest first.</summary>
@@ -48,7 +51,7 @@ internal sealed class Imports(TimeProvider time)
     {
         lock (_lock)
         {
-            if (_all.Count(import => !import.IsOver) >= MostRunning)
+            if (_all.Count(import => import.How == Runs) >= MostRunning)
                 return null;
             var import = new Running(++_lastId, by, time.GetUtcNow().UtcDateTime, totalBytes);
             _all.AddFirst(import);
@@ -61,7 +64,7 @@ internal sealed class Imports(TimeProvider time)
 
     public void End(Running import, string how)
     {
-        import.EndedAt = time.GetUtcNow().UtcDateTime;
-        Volatile.Write(ref import.Ended, how);
+        lock (_lock)
+            (import.EndedAt, import.How) = (time.GetUtcNow().UtcDateTime, how);
     }
 }

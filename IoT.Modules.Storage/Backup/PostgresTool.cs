@@ -18,7 +18,10 @@ internal static class PostgresTool
         command.Environment["PGHOST"] = target.Host;
         command.Environment["PGPORT"] = target.Port.ToString(CultureInfo.InvariantCulture);
         command.Environment["PGUSER"] = target.Username;
-        command.Environment["PGPASSWORD"] = target.Password;
+        if (target.Password is { } password)
+            command.Environment["PGPASSWORD"] = password;
+        if (target.Passfile is { } passfile)
+            command.Environment["PGPASSFILE"] = passfile;
         command.Environment["PGAPPNAME"] = "iot-backup";
         command.Environment["PGSSLMODE"] = target.SslMode switch { SslMode.VerifyCA => "verify-ca", SslMode.VerifyFull => "verify-full", var mode => mode.ToString().ToLowerInvariant() };
         if (target.RootCertificate is { } root)

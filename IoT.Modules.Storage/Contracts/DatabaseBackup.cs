@@ -13,10 +13,15 @@ namespace IoT.Modules.Storage.Contracts;
 /// </summary>
 public sealed class DatabaseBackup : IAsyncDisposable
 {
+    private const int LongestWaitForLocksSeconds = 60;
+    private const int MostJobs = 4;
+
     private readonly string _connectionString;
     private readonly StorageOptions _options;
     private readonly DataDirectoryLock? _lock;
     private readonly PrivateServer? _server;
+    private NpgsqlConnection? _moment;
+    private string? _snapshot;
 
     private DatabaseBackup(string connectionString, StorageOptions options, DataDirectoryLock? directory, PrivateServer? server) =>
         (_connectionString, _options, _lock, _server) = (connectionString, options, directory, server);
@@ -64,17 +69,53 @@ public sealed class DatabaseBackup : IAsyncDisposable
         }
     }
 
-    /// <summary>Everything in it at one moment, as pg_dump's custom format, while others write.</summary>
-    public Task DumpAsync(string file, CancellationToken cancellationToken) =>
-        PostgresTool.RunAsync("pg_dump", _options, _connectionString, ["--format=custom", "--no-owner", "--no-privileges", $"--file={file}"], cancellationToken);
-
-    /// <summary>All of a dump or nothing.</summary>
-    public Task RestoreAsync(string file, CancellationToken cancellationToken) =>
-        PostgresTool.RunAsync("pg_restore", _options, _connectionString, ["--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error", file], cancellationToken);
-
-    /// <summary>Rebuilds what planning needs; after a restore.</summary>
-    public async Task AnalyzeAsync(CancellationToken cancellationToken)
+    /// <exception cref="StartupException">A newer host made it: this one doesn't know the schema.</exception>
+    public static void ThrowIfNewer(IReadOnlyList<string> migrations)
     {
+        if (migrations.Except(Migration.Known.Select(m => m.Name)).FirstOrDefault() is { } unknown)
+            throw new StartupException($"The backup was made by a newer version of the platform: this one does not know the migration {unknown}. Restore it with that version.");
+    }
+
+    /// <summary>Holds on to the database as it is now: <see cref="DumpAsync"/> writes this moment down, however much later.</summary>
+    public async Task HoldMomentAsync(CancellationToken cancellationToken)
+    {
+        _moment = await ConnectAsync(_connectionString, cancellationToken);
+        await RunAsync("set idle_in_transaction_session_timeout = 0; begin");
+        // First the locks: a partition that is in the moment and dropped before pg_dump comes to it would make that fail.
+        await RunAsync(
+            """
+            do $$
+            declare tables text;
+            begin
+                -- A partitioned table's partitions go with it.
+                select string_agg(oid::regclass::text, ', ') into tables
+                from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p') and not relispartition;
+                execute 'lock table ' || tables || ' in access share mode';
+            end $$
+            """);
+        await using var export = new NpgsqlCommand("select pg_export_snapshot()", _moment);
+        _snapshot = (string)(await export.ExecuteScalarAsync(cancellationToken))!;
+
+        async Task RunAsync(string sql)
+        {
+            await using var command = new NpgsqlCommand(sql, _moment) { CommandTimeout = LongestWaitForLocksSeconds };
+            await command.ExecuteNonQueryAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>Everything in it at the moment that is held, as pg_dump's custom format, while others write.</summary>
+    public Task DumpAsync(string file, CancellationToken cancellationToken) =>
+        PostgresTool.RunAsync(
+            "pg_dump", _options, _connectionString,
+            ["--format=custom", "--no-owner", "--no-privileges", "--no-unlogged-table-data", $"--snapshot={_snapshot}", $"--file={file}"], cancellationToken);
+
+    /// <summary>What <see cref="DumpAsync"/> has written. Not in one transaction, which would hold locks on all partitions at once; a failure leaves a part.</summary>
+    public async Task RestoreAsync(string file, CancellationToken cancellationToken)
+    {
+        await PostgresTool.RunAsync(
+            "pg_restore", _options, _connectionString,
+            ["--no-owner", "--no-privileges", "--exit-on-error", FormattableString.Invariant($"--jobs={Math.Clamp(Environment.ProcessorCount, 1, MostJobs)}"), file], cancellationToken);
+        // What planning needs is not in a dump.
         await using var connection = await ConnectAsync(_connectionString, cancellationToken);
         await using var analyze = new NpgsqlCommand("analyze", connection) { CommandTimeout = 0 };
         await analyze.ExecuteNonQueryAsync(cancellationToken);
@@ -82,6 +123,8 @@ public sealed class DatabaseBackup : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (_moment is not null)
+            await _moment.DisposeAsync();
         if (_server is not null)
         {
             await _server.StopAsync();

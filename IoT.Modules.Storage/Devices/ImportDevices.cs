@@ -25,13 +25,13 @@ internal static class ImportDevices
 
     public static void MapImportDevices(this IEndpointRouteBuilder api) =>
         api.MapPost("/devices:import", HandleAsync).WithTags("Devices").RequireAuthorization(Policies.Operate)
-            .WithMetadata(new JsonBody(typeof(string), "text/csv")).Produces<Answer>().ProducesProblem(400).ProducesProblem(413)
+            .WithMetadata(new JsonBody(typeof(string), "text/csv")).Produces<ImportedDevices>().ProducesProblem(400).ProducesProblem(413)
             .WithSummary("Registers the devices of a CSV file with the columns id, name, type, location, labels (JSON), label.NAME; the answer holds their tokens, this once. Up to 10,000 lines");
 
     /// <param name="Line">As an editor numbers it; the header is 1.</param>
-    internal sealed record RejectedLine(int Line, string? Id, string Error);
+    internal sealed record RejectedDevice(int Line, string? Id, string Error);
 
-    internal sealed record Answer(int Created, IReadOnlyList<RejectedLine> Rejected, IReadOnlyList<DeviceWithToken> Items);
+    internal sealed record ImportedDevices(int Created, IReadOnlyList<RejectedDevice> Rejected, IReadOnlyList<DeviceWithToken> Items);
 
     private static async Task<IResult> HandleAsync(IMediator mediator, HttpRequest request, CancellationToken stop)
     {
@@ -50,23 +50,27 @@ internal static class ImportDevices
             return new Failure(FailureKind.TooLarge, $"The body is over {MaxBytes} bytes; send the file in parts.").ToResult();
         }
 
-        var (created, rejected) = (new List<DeviceWithToken>(), new List<RejectedLine>());
+        var (created, rejected) = (new List<DeviceWithToken>(), new List<RejectedDevice>());
+        Failure? away = null;
         foreach (var (line, device, id, error) in lines)
         {
-            if (device is null)
+            if (device is null || away is not null)
             {
-                rejected.Add(new RejectedLine(line, id, error!));
+                rejected.Add(new RejectedDevice(line, id, error ?? away!.Detail));
                 continue;
             }
             var outcome = await mediator.Send(device, stop);
             if (outcome.Failure is { } failure)
-                rejected.Add(new RejectedLine(line, id, failure.Detail));
+                rejected.Add(new RejectedDevice(line, id, failure.Detail));
             else
                 created.Add(outcome.Value);
+            // The rest of them would each wait as long; those that are made already are to be answered.
+            if (outcome.Failure is { Kind: FailureKind.Unavailable or FailureKind.Busy })
+                away = outcome.Failure;
         }
         return created.Count == 0 && rejected.Count > 0
-            ? new Failure(FailureKind.Invalid, $"No device was registered. Line {rejected[0].Line}: {rejected[0].Error}").ToResult(new Dictionary<string, object?> { ["created"] = 0, ["rejected"] = rejected, ["items"] = created })
-            : Results.Json(new Answer(created.Count, rejected, created), Json.Options);
+            ? new Failure(away?.Kind ?? FailureKind.Invalid, $"No device was registered. Line {rejected[0].Line}: {rejected[0].Error}").ToResult(new Dictionary<string, object?> { ["created"] = 0, ["rejected"] = rejected, ["items"] = created })
+            : Results.Json(new ImportedDevices(created.Count, rejected, created), Json.Options);
     }
 
     private static async Task<Outcome<List<(int Line, CreateDevice? Device, string? Id, string? Error)>>> ParseAsync(Stream body, CancellationToken cancellationToken)
