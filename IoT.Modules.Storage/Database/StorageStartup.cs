@@ -47,7 +47,7 @@ internal sealed partial class StorageStartup(
         var replica = configuration.GetConnectionString("PostgresReplica");
         try
         {
-            database.Open(write, string.IsNullOrWhiteSpace(replica) ? write : replica);
+            database.Open(write, string.IsNullOrWhiteSpace(replica) ? null : replica);
         }
         catch (ArgumentException exception)
         {
