@@ -14,11 +14,13 @@ if (HealthProbe.IsAskedFor(args))
 
 const string preflight = "--preflight";
 var isPreflight = args.Contains(preflight);
+var listen = new ListenOptions();
 try
 {
     var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = [.. args.Where(a => a != preflight)], ContentRootPath = AppContext.BaseDirectory });
     builder.Configuration.IgnoreBlankVariables();
     SettingsCheck.ThrowIfWrong(builder.Configuration);
+    builder.Configuration.GetSection(ListenOptions.Section).Bind(listen);
     if (isPreflight)
         return await StorageModule.PreflightAsync(builder.Configuration, Console.Out, CancellationToken.None);
 
@@ -49,7 +51,7 @@ try
     await app.RunAsync();
     return Environment.ExitCode;
 }
-catch (Exception exception) when (StartupFailure.Describe(exception) is { } line)
+catch (Exception exception) when (StartupFailure.Describe(exception, listen) is { } line)
 {
     await Console.Error.WriteLineAsync(line);
     return 1;
