@@ -30,7 +30,7 @@ try
     builder.Services.AddStorage(builder.Configuration);
     builder.Services.AddCaching(builder.Configuration);
     builder.Services.AddGateway(builder.Configuration);
-    builder.Services.AddPipeline();
+    builder.Services.AddPipeline(builder.Configuration);
     builder.Services.AddSignIn();
     builder.Services.AddApiDescription();
     builder.Services.AddAlarms();
