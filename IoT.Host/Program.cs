@@ -12,17 +12,16 @@ using IoT.Modules.Storage.Contracts;
 if (HealthProbe.IsAskedFor(args))
     return await HealthProbe.RunAsync(args);
 
-const string preflight = "--preflight";
-var isPreflight = args.Contains(preflight);
+var command = HostCommand.Of(ref args);
 var listen = new ListenOptions();
 try
 {
-    var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = [.. args.Where(a => a != preflight)], ContentRootPath = AppContext.BaseDirectory });
+    var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
     builder.Configuration.IgnoreBlankVariables();
     SettingsCheck.ThrowIfWrong(builder.Configuration);
     builder.Configuration.GetSection(ListenOptions.Section).Bind(listen);
-    if (isPreflight)
-        return await StorageModule.PreflightAsync(builder.Configuration, Console.Out, CancellationToken.None);
+    if (command is not null)
+        return await command.RunAsync(builder.Configuration);
 
     builder.AddLogging();
     builder.AddTelemetry();
