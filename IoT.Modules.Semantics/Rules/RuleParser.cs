@@ -210,7 +210,7 @@ internal sealed partial class RuleParser
         switch (_lexer.Next())
         {
             case Token.At:
-                return Next(new N3Constant(Term.LanguageLiteral(text, Text().ToLowerInvariant())));
+                return Next(new N3Constant(Term.LanguageLiteral(text, Text())));
             case Token.Datatype:
                 if (_lexer.Next() is not (Token.Iri or Token.PrefixedName))
                     throw _lexer.Unexpected("the IRI of a datatype after '^^'");
