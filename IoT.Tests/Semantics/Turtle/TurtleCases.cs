@@ -13,9 +13,9 @@ internal static partial class TurtleCases
     public const string Base = "http://e/dir/doc";
 
     /// <summary>Cases of a file: the line after <c>===</c>, and what follows it.</summary>
-    public static IEnumerable<(string Title, string Text)> Read(string file)
+    public static IEnumerable<(string Title, string Text)> Read(string file, string folder = "Turtle")
     {
-        var text = File.ReadAllText(Path.Combine(Repository.Root, "IoT.Tests", "Semantics", "Turtle", file));
+        var text = File.ReadAllText(Path.Combine(Repository.Root, "IoT.Tests", "Semantics", folder, file));
         foreach (var part in text.Split("\n=== ")[1..])
         {
             var end = part.IndexOf('\n', StringComparison.Ordinal);
