@@ -1,0 +1,96 @@
+namespace IoT.Modules.Semantics.Rules;
+
+internal enum BuiltinShape
+{
+    /// <summary>Both sides must be bound; holds or not.</summary>
+    Test,
+
+    /// <summary>The subject must be bound; gives the object.</summary>
+    Function,
+
+    /// <summary>One side must be bound, and gives the other.</summary>
+    Equality,
+
+    /// <summary>The list must be bound; gives its members, one after the other.</summary>
+    Members,
+}
+
+/// <summary>A predicate that is computed.</summary>
+internal sealed record Builtin(string Iri, BuiltinCode Code, BuiltinShape Shape, bool ListIsSubject = false)
+{
+    private const string Swap = "http://www.w3.org/2000/10/swap/";
+    public const string Math = Swap + "math#";
+    public const string String = Swap + "string#";
+    public const string Log = Swap + "log#";
+    public const string List = Swap + "list#";
+    public const string Time = Swap + "time#";
+
+    public static IReadOnlyList<string> Namespaces { get; } =
+    [
+        Math, String, Log, List, Time, Swap + "crypto#", Swap + "graph#", Swap + "os#", Swap + "file#",
+        "http://eulersharp.sourceforge.net/2003/03swap/", "http://www.w3.org/2007/rif-builtin-function#", "http://www.w3.org/2007/rif-builtin-predicate#",
+    ];
+
+    public static IReadOnlyDictionary<string, Builtin> All { get; } = Make().ToDictionary(builtin => builtin.Iri, StringComparer.Ordinal);
+
+    public static bool IsReserved(string iri) => Namespaces.Any(name => iri.StartsWith(name, StringComparison.Ordinal));
+
+    private static IEnumerable<Builtin> Make()
+    {
+        foreach (var (name, code) in new (string, BuiltinCode)[]
+        {
+            ("greaterThan", BuiltinCode.Greater), ("lessThan", BuiltinCode.Less), ("notGreaterThan", BuiltinCode.NotGreater),
+            ("notLessThan", BuiltinCode.NotLess), ("equalTo", BuiltinCode.NumberEqual), ("notEqualTo", BuiltinCode.NumberNotEqual),
+        })
+            yield return new(Math + name, code, BuiltinShape.Test);
+        foreach (var (name, code) in new (string, BuiltinCode)[]
+        {
+            ("sum", BuiltinCode.Sum), ("difference", BuiltinCode.Difference), ("product", BuiltinCode.Product), ("quotient", BuiltinCode.Quotient),
+            ("integerQuotient", BuiltinCode.IntegerQuotient), ("remainder", BuiltinCode.Remainder), ("exponentiation", BuiltinCode.Power),
+            ("negation", BuiltinCode.Negation), ("absoluteValue", BuiltinCode.Absolute), ("rounded", BuiltinCode.Rounded),
+            ("floor", BuiltinCode.Floor), ("ceiling", BuiltinCode.Ceiling), ("max", BuiltinCode.Max), ("min", BuiltinCode.Min),
+            ("memberCount", BuiltinCode.Length),
+        })
+            yield return new(Math + name, code, BuiltinShape.Function);
+        foreach (var (name, code) in new (string, BuiltinCode)[]
+        {
+            ("contains", BuiltinCode.Contains), ("containsIgnoringCase", BuiltinCode.ContainsIgnoringCase), ("startsWith", BuiltinCode.StartsWith),
+            ("endsWith", BuiltinCode.EndsWith), ("matches", BuiltinCode.Matches), ("notMatches", BuiltinCode.NotMatches),
+            ("equalIgnoringCase", BuiltinCode.EqualIgnoringCase), ("notEqualIgnoringCase", BuiltinCode.NotEqualIgnoringCase),
+            ("greaterThan", BuiltinCode.TextGreater), ("lessThan", BuiltinCode.TextLess),
+            ("notGreaterThan", BuiltinCode.TextNotGreater), ("notLessThan", BuiltinCode.TextNotLess),
+        })
+            yield return new(String + name, code, BuiltinShape.Test);
+        foreach (var (name, code) in new (string, BuiltinCode)[]
+        {
+            ("concatenation", BuiltinCode.Concatenation), ("length", BuiltinCode.TextLength), ("lowerCase", BuiltinCode.LowerCase),
+            ("upperCase", BuiltinCode.UpperCase), ("replace", BuiltinCode.Replace),
+        })
+            yield return new(String + name, code, BuiltinShape.Function);
+        yield return new(Log + "equalTo", BuiltinCode.Same, BuiltinShape.Equality);
+        yield return new(Log + "notEqualTo", BuiltinCode.NotSame, BuiltinShape.Test);
+        yield return new(Log + "uri", BuiltinCode.Uri, BuiltinShape.Function);
+        yield return new(List + "in", BuiltinCode.In, BuiltinShape.Members);
+        yield return new(List + "member", BuiltinCode.In, BuiltinShape.Members, ListIsSubject: true);
+        yield return new(List + "length", BuiltinCode.Length, BuiltinShape.Function);
+        yield return new(List + "first", BuiltinCode.First, BuiltinShape.Function);
+        yield return new(List + "last", BuiltinCode.Last, BuiltinShape.Function);
+        foreach (var (name, code) in new (string, BuiltinCode)[]
+        {
+            ("inSeconds", BuiltinCode.InSeconds), ("year", BuiltinCode.Year), ("month", BuiltinCode.Month), ("day", BuiltinCode.Day),
+            ("hour", BuiltinCode.Hour), ("minute", BuiltinCode.Minute), ("second", BuiltinCode.Second), ("dayOfWeek", BuiltinCode.DayOfWeek),
+        })
+            yield return new(Time + name, code, BuiltinShape.Function);
+    }
+}
+
+internal enum BuiltinCode
+{
+    Greater, Less, NotGreater, NotLess, NumberEqual, NumberNotEqual,
+    Sum, Difference, Product, Quotient, IntegerQuotient, Remainder, Power, Negation, Absolute, Rounded, Floor, Ceiling, Max, Min,
+    Contains, ContainsIgnoringCase, StartsWith, EndsWith, Matches, NotMatches, EqualIgnoringCase, NotEqualIgnoringCase,
+    TextGreater, TextLess, TextNotGreater, TextNotLess, Concatenation, TextLength, LowerCase, UpperCase, Replace,
+    Same, NotSame, Uri,
+    In, Length, First, Last,
+    InSeconds, Year, Month, Day, Hour, Minute, Second, DayOfWeek,
+}
