@@ -1,5 +1,6 @@
 using System.Reflection;
 using IoT.Modules.Gateway;
+using IoT.Modules.Semantics;
 using IoT.Modules.Storage;
 using MediatR;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -19,6 +20,7 @@ internal static class PipelineSetup
         services.AddSingleton<ServiceFactory>(provider => provider.GetRequiredService);
         services.AddSingleton<IMediator, Mediator>();
         services.AddHandlers(typeof(StorageModule).Assembly);
+        services.AddHandlers(typeof(SemanticsModule).Assembly);
         services.AddHandlers(typeof(GatewayModule).Assembly);
 
         services.AddSingleton<RequestTelemetry>();
