@@ -6,6 +6,7 @@ using IoT.Host.Settings;
 using IoT.Host.SignIn;
 using IoT.Modules.Caching;
 using IoT.Modules.Gateway;
+using IoT.Modules.Semantics;
 using IoT.Modules.Storage;
 using IoT.Modules.Storage.Contracts;
 
@@ -13,11 +14,13 @@ if (HealthProbe.IsAskedFor(args))
     return await HealthProbe.RunAsync(args);
 
 var command = HostCommand.Of(ref args);
+var listen = new ListenOptions();
 try
 {
     var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
     builder.Configuration.IgnoreBlankVariables();
     SettingsCheck.ThrowIfWrong(builder.Configuration);
+    builder.Configuration.GetSection(ListenOptions.Section).Bind(listen);
     if (command is not null)
         return await command.RunAsync(builder.Configuration);
 
@@ -26,8 +29,9 @@ try
     builder.Services.AddSingleton(TimeProvider.System);
     builder.Services.AddStorage(builder.Configuration);
     builder.Services.AddCaching(builder.Configuration);
+    builder.Services.AddSemantics(builder.Configuration);
     builder.Services.AddGateway(builder.Configuration);
-    builder.Services.AddPipeline();
+    builder.Services.AddPipeline(builder.Configuration);
     builder.Services.AddSignIn();
     builder.Services.AddApiDescription();
     builder.Services.AddAlarms();
@@ -44,11 +48,11 @@ try
     app.MapMetrics();
     app.MapApiDescription();
     app.MapSitePages();
-    app.MapGroup("/api/v1").MapStorage().MapGateway().MapCache();
+    app.MapGroup("/api/v1").MapStorage().MapSemantics().MapGateway().MapCache();
     await app.RunAsync();
     return Environment.ExitCode;
 }
-catch (Exception exception) when (StartupFailure.Describe(exception) is { } line)
+catch (Exception exception) when (StartupFailure.Describe(exception, listen) is { } line)
 {
     await Console.Error.WriteLineAsync(line);
     return 1;
