@@ -77,9 +77,9 @@ public sealed class StorageOptions
     [Range(0, 10_000, ErrorMessage = "statements, 0 (off) to 10000")]
     public int MaxAutoPrepare { get; set; } = 64;
 
-    /// <summary>Milliseconds. Default 500, 0 to 3,600,000.</summary>
+    /// <summary>Milliseconds. Default 500, 100 to 3,600,000.</summary>
     [Description("how far a replica may be behind and still answer queries, in ms; further behind, they go to the primary. Over 500, what was acknowledged may be seen later than after a second")]
-    [Range(0, 3_600_000, ErrorMessage = "milliseconds, 0 to 3600000")]
+    [Range(100, 3_600_000, ErrorMessage = "milliseconds, 100 to 3600000")]
     public int ReplicaMaxLagMs { get; set; } = 500;
 
     /// <summary>Seconds. Default 60, 1 to 3,600.</summary>

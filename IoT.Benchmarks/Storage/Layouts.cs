@@ -24,7 +24,9 @@ internal sealed class Layouts(NpgsqlDataSource database)
     /// <summary>Ours without its index.</summary>
     public const string Bare = "create table bench_layout (like device_data including defaults) partition by range (timestamp);";
 
-    public const string Series = "create index on bench_layout (device_id, data_type, timestamp, id);";
+    public const string Series = "create index on bench_layout (device_id, data_type, timestamp desc, id desc);";
+
+    public const string Arrival = "create index on bench_layout using brin (id) with (pages_per_range = 32, autosummarize = on);";
 
     /// <summary>Bytes and microseconds a row, in batches as the drain writes them: 1,000 devices in turns.</summary>
     public async Task<(double Bytes, double Microseconds)> MeasureAsync(string layout, int rows, CancellationToken cancellationToken)

@@ -107,13 +107,14 @@ internal static class ImportReadings
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
             var read = await body.ReadAsync(cancellationToken);
-            var part = read.Buffer.Slice(0, read.IsCanceled ? 0 : Math.Min(read.Buffer.Length, buffer.Length));
+            var count = read.IsCanceled ? 0 : (int)Math.Min(read.Buffer.Length, buffer.Length);
+            var part = read.Buffer.Slice(0, count);
             part.CopyTo(buffer.Span);
             body.AdvanceTo(part.End);
             if (read.IsCanceled)
                 throw new OperationCanceledException();
-            Interlocked.Add(ref import.Bytes, part.Length);
-            return (int)part.Length;
+            Interlocked.Add(ref import.Bytes, count);
+            return count;
         }
     }
 }

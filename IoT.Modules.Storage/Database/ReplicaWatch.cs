@@ -54,7 +54,9 @@ internal sealed partial class ReplicaWatch : BackgroundService, IHealthCheck
         do
         {
             var look = await LookAsync(_database.Replica, stoppingToken);
-            var isGood = look.Trouble is null && look.Lag <= TimeSpan.FromMilliseconds(_options.ReplicaMaxLagMs);
+            // Back at half of it, so that it isn't to and fro.
+            var limit = _database.IsReplicaInUse ? _options.ReplicaMaxLagMs : _options.ReplicaMaxLagMs / 2;
+            var isGood = look.Trouble is null && look.Lag <= TimeSpan.FromMilliseconds(limit);
             if (isGood != _database.IsReplicaInUse)
                 LogTurned(isGood ? "go to the replica" : "go to the primary", look.Trouble ?? FormattableString.Invariant($"it is {look.Lag!.Value.TotalSeconds:0.000} s behind"));
             _last = look;

@@ -120,7 +120,7 @@ internal sealed partial class StorageStartup(
 
     private void GiveUp(Exception? exception, string reason)
     {
-        LogGaveUp(exception, reason);
+        LogGaveUp(exception is StartupException ? null : exception, reason);
         Environment.ExitCode = 1;
         lifetime.StopApplication();
     }

@@ -106,15 +106,29 @@ internal sealed partial class QueryLog
         var (rows, isOver) = (0L, false);
         try
         {
-            await using var connection = await _database.OpenReadAsync(toKeep, cancellationToken);
-            await foreach (var row in connection.QueryUnbufferedAsync<T>(sql, parameters, commandTimeout: SecondsOf(kind)).WithCancellation(cancellationToken))
+            for (var mayFallBack = !toKeep && _database.IsReplicaInUse; !isOver; mayFallBack = false)
             {
-                rows++;
-                isOver = true; // Whoever has enough stops reading.
-                yield return row;
-                isOver = false;
+                await using var connection = mayFallBack ? await _database.OpenReadAsync(toKeep: false, cancellationToken) : await _database.ReadOnPrimary.OpenConnectionAsync(cancellationToken);
+                await using var row = connection.QueryUnbufferedAsync<T>(sql, parameters, commandTimeout: SecondsOf(kind)).GetAsyncEnumerator(cancellationToken);
+                bool hasRow;
+                try
+                {
+                    hasRow = await row.MoveNextAsync();
+                }
+                catch (DbException exception) when (mayFallBack && PostgresPools.IsReplicasFault(exception))
+                {
+                    _database.IsReplicaInUse = false;
+                    continue;
+                }
+                for (; hasRow; hasRow = await row.MoveNextAsync())
+                {
+                    rows++;
+                    isOver = true; // Whoever has enough stops reading.
+                    yield return row.Current;
+                    isOver = false;
+                }
+                isOver = true;
             }
-            isOver = true;
         }
         finally
         {

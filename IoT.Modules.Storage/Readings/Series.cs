@@ -1,6 +1,6 @@
 namespace IoT.Modules.Storage.Readings;
 
-/// <summary>SQL shared by the queries over <c>device_data_by_series</c>.</summary>
+/// <summary>SQL shared by the queries over <c>device_data_series</c>.</summary>
 internal static class Series
 {
     /// <summary>

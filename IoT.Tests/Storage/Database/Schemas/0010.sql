@@ -502,8 +502,8 @@ INSERT INTO public.schema_migrations VALUES
 	(6, '0006_left_out', '2026-11-01 00:00:00+00', '5372bd31a44ba0ebbdc389042933c52ac070686fb34be58c49b3c63a0d634066', NULL),
 	(7, '0007_retention', '2026-11-01 00:00:00+00', '211e9d6b6e3c8c8bb2dc9456f123ad477436d945341c53cb5b9c531450a6d767', NULL),
 	(8, '0008_summaries', '2026-11-01 00:00:00+00', 'ad7f2c0dbfd8079030a264eca3d9b10fc5c3592f9e735ccc777d40349aff1312', NULL),
-	(9, '0009_ledger_pending', '2026-11-25 10:29:26.640273+00', '1c404f9b096e0ce71a2e5f7430e5a03ac3b20080480afa9af52e894c106812dd', NULL),
-	(10, '0010_device_series', '2026-11-25 10:29:27.503862+00', '1789d94a1fc7ea06055ab433d4ad77e608e34a53092ba95f03965fd7deb78972', NULL);
+	(9, '0009_ledger_pending', '2026-11-25 00:00:00+00', '1c404f9b096e0ce71a2e5f7430e5a03ac3b20080480afa9af52e894c106812dd', NULL),
+	(10, '0010_device_series', '2026-11-25 00:00:00+00', '1789d94a1fc7ea06055ab433d4ad77e608e34a53092ba95f03965fd7deb78972', NULL);
 INSERT INTO public.storage_events VALUES
 	(1, '2026-11-01 00:00:00+00', 'dropped', 'device_data', 'device_data_y2021m10', '2021-10-01 00:00:00+00', '2021-11-01 00:00:00+00', 1000, 65536, 'age', 'older than 1826 days');
 INSERT INTO public.summary_state VALUES
