@@ -12,15 +12,16 @@ using IoT.Modules.Storage.Contracts;
 if (HealthProbe.IsAskedFor(args))
     return await HealthProbe.RunAsync(args);
 
-const string preflight = "--preflight";
-var isPreflight = args.Contains(preflight);
+var command = HostCommand.Of(ref args);
+var listen = new ListenOptions();
 try
 {
-    var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = [.. args.Where(a => a != preflight)], ContentRootPath = AppContext.BaseDirectory });
+    var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
     builder.Configuration.IgnoreBlankVariables();
     SettingsCheck.ThrowIfWrong(builder.Configuration);
-    if (isPreflight)
-        return await StorageModule.PreflightAsync(builder.Configuration, Console.Out, CancellationToken.None);
+    builder.Configuration.GetSection(ListenOptions.Section).Bind(listen);
+    if (command is not null)
+        return await command.RunAsync(builder.Configuration);
 
     builder.AddLogging();
     builder.AddTelemetry();
@@ -28,7 +29,7 @@ try
     builder.Services.AddStorage(builder.Configuration);
     builder.Services.AddCaching(builder.Configuration);
     builder.Services.AddGateway(builder.Configuration);
-    builder.Services.AddPipeline();
+    builder.Services.AddPipeline(builder.Configuration);
     builder.Services.AddSignIn();
     builder.Services.AddApiDescription();
     builder.Services.AddAlarms();
@@ -49,7 +50,7 @@ try
     await app.RunAsync();
     return Environment.ExitCode;
 }
-catch (Exception exception) when (StartupFailure.Describe(exception) is { } line)
+catch (Exception exception) when (StartupFailure.Describe(exception, listen) is { } line)
 {
     await Console.Error.WriteLineAsync(line);
     return 1;
