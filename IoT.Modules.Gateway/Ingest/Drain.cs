@@ -30,7 +30,8 @@ internal sealed partial class Drain(
     private static readonly TimeSpan StuckAfter = TimeSpan.FromSeconds(1);
 
     /// <summary>Why readings can't be stored now, of the lane whose fault is the worst; null when they can.</summary>
-    public LaneFault? Fault => _lanes.Select(l => l.Fault).OfType<LaneFault>().OrderByDescending(f => f.Lasts).ThenBy(f => f.Since).FirstOrDefault();
+    // Asked with every query: mostly there is none.
+    public LaneFault? Fault => !Array.Exists(_lanes, l => l.Fault is not null) ? null : _lanes.Select(l => l.Fault).OfType<LaneFault>().OrderByDescending(f => f.Lasts).ThenBy(f => f.Since).FirstOrDefault();
 
     public int Lanes => _lanes.Length;
 

@@ -141,7 +141,8 @@ internal sealed class Planner(FactStore store)
                 return part.Builtin.Shape switch
                 {
                     BuiltinShape.Test => Known(part.Arguments) && Known(part.Objects),
-                    BuiltinShape.Function => Known(part.Arguments) && (Known(part.Objects) || !part.ObjectIsList),
+                    // A result that a pattern binds too is compared by value, whatever the order: the pattern comes first.
+                    BuiltinShape.Function => Known(part.Arguments) && (Known(part.Objects) || !parts.OfType<AtomPart>().Any(atom => atom.Slots.Contains(part.Objects[0]))),
                     BuiltinShape.Equality => (Known(part.Arguments) && !part.ObjectIsList) || (Known(part.Objects) && !part.SubjectIsList),
                     _ => Known(part.Builtin.ListIsSubject ? part.Arguments : part.Objects),
                 };

@@ -1,3 +1,5 @@
+using System.Text.RegularExpressions;
+
 namespace IoT.Modules.Semantics.Rules;
 
 internal enum BuiltinShape
@@ -16,8 +18,12 @@ internal enum BuiltinShape
 }
 
 /// <summary>A predicate that is computed.</summary>
-internal sealed record Builtin(string Iri, BuiltinCode Code, BuiltinShape Shape, bool ListIsSubject = false)
+/// <param name="Arguments">Of a function: 1 is a term that is no list, more are a list of so many.</param>
+internal sealed record Builtin(string Iri, BuiltinCode Code, BuiltinShape Shape, bool ListIsSubject = false, int Arguments = 1)
 {
+    /// <summary>A list of any length.</summary>
+    public const int Several = 0;
+
     private const string Swap = "http://www.w3.org/2000/10/swap/";
     public const string Math = Swap + "math#";
     public const string String = Swap + "string#";
@@ -35,6 +41,25 @@ internal sealed record Builtin(string Iri, BuiltinCode Code, BuiltinShape Shape,
 
     public static bool IsReserved(string iri) => Namespaces.Any(name => iri.StartsWith(name, StringComparison.Ordinal));
 
+    /// <summary>Patterns as they are matched: never by backtracking, so that none takes longer than its text is long.</summary>
+    /// <exception cref="ArgumentException">It is no pattern.</exception>
+    /// <exception cref="NotSupportedException">It looks back or ahead.</exception>
+    public static Regex Pattern(string text) => new(text, RegexOptions.NonBacktracking | RegexOptions.CultureInvariant);
+
+    /// <summary>What is wrong with a pattern; null when nothing is.</summary>
+    public static string? PatternError(string text)
+    {
+        try
+        {
+            _ = Pattern(text);
+            return null;
+        }
+        catch (Exception exception) when (exception is ArgumentException or NotSupportedException)
+        {
+            return exception.Message;
+        }
+    }
+
     private static IEnumerable<Builtin> Make()
     {
         foreach (var (name, code) in new (string, BuiltinCode)[]
@@ -45,11 +70,19 @@ internal sealed record Builtin(string Iri, BuiltinCode Code, BuiltinShape Shape,
             yield return new(Math + name, code, BuiltinShape.Test);
         foreach (var (name, code) in new (string, BuiltinCode)[]
         {
-            ("sum", BuiltinCode.Sum), ("difference", BuiltinCode.Difference), ("product", BuiltinCode.Product), ("quotient", BuiltinCode.Quotient),
-            ("integerQuotient", BuiltinCode.IntegerQuotient), ("remainder", BuiltinCode.Remainder), ("exponentiation", BuiltinCode.Power),
+            ("sum", BuiltinCode.Sum), ("product", BuiltinCode.Product), ("max", BuiltinCode.Max), ("min", BuiltinCode.Min), ("memberCount", BuiltinCode.Length),
+        })
+            yield return new(Math + name, code, BuiltinShape.Function, Arguments: Several);
+        foreach (var (name, code) in new (string, BuiltinCode)[]
+        {
+            ("difference", BuiltinCode.Difference), ("quotient", BuiltinCode.Quotient), ("integerQuotient", BuiltinCode.IntegerQuotient),
+            ("remainder", BuiltinCode.Remainder), ("exponentiation", BuiltinCode.Power),
+        })
+            yield return new(Math + name, code, BuiltinShape.Function, Arguments: 2);
+        foreach (var (name, code) in new (string, BuiltinCode)[]
+        {
             ("negation", BuiltinCode.Negation), ("absoluteValue", BuiltinCode.Absolute), ("rounded", BuiltinCode.Rounded),
-            ("floor", BuiltinCode.Floor), ("ceiling", BuiltinCode.Ceiling), ("max", BuiltinCode.Max), ("min", BuiltinCode.Min),
-            ("memberCount", BuiltinCode.Length),
+            ("floor", BuiltinCode.Floor), ("ceiling", BuiltinCode.Ceiling),
         })
             yield return new(Math + name, code, BuiltinShape.Function);
         foreach (var (name, code) in new (string, BuiltinCode)[]
@@ -63,18 +96,19 @@ internal sealed record Builtin(string Iri, BuiltinCode Code, BuiltinShape Shape,
             yield return new(String + name, code, BuiltinShape.Test);
         foreach (var (name, code) in new (string, BuiltinCode)[]
         {
-            ("concatenation", BuiltinCode.Concatenation), ("length", BuiltinCode.TextLength), ("lowerCase", BuiltinCode.LowerCase),
-            ("upperCase", BuiltinCode.UpperCase), ("replace", BuiltinCode.Replace),
+            ("length", BuiltinCode.TextLength), ("lowerCase", BuiltinCode.LowerCase), ("upperCase", BuiltinCode.UpperCase),
         })
             yield return new(String + name, code, BuiltinShape.Function);
+        yield return new(String + "concatenation", BuiltinCode.Concatenation, BuiltinShape.Function, Arguments: Several);
+        yield return new(String + "replace", BuiltinCode.Replace, BuiltinShape.Function, Arguments: 3);
         yield return new(Log + "equalTo", BuiltinCode.Same, BuiltinShape.Equality);
         yield return new(Log + "notEqualTo", BuiltinCode.NotSame, BuiltinShape.Test);
         yield return new(Log + "uri", BuiltinCode.Uri, BuiltinShape.Function);
         yield return new(List + "in", BuiltinCode.In, BuiltinShape.Members);
         yield return new(List + "member", BuiltinCode.In, BuiltinShape.Members, ListIsSubject: true);
-        yield return new(List + "length", BuiltinCode.Length, BuiltinShape.Function);
-        yield return new(List + "first", BuiltinCode.First, BuiltinShape.Function);
-        yield return new(List + "last", BuiltinCode.Last, BuiltinShape.Function);
+        yield return new(List + "length", BuiltinCode.Length, BuiltinShape.Function, Arguments: Several);
+        yield return new(List + "first", BuiltinCode.First, BuiltinShape.Function, Arguments: Several);
+        yield return new(List + "last", BuiltinCode.Last, BuiltinShape.Function, Arguments: Several);
         foreach (var (name, code) in new (string, BuiltinCode)[]
         {
             ("inSeconds", BuiltinCode.InSeconds), ("year", BuiltinCode.Year), ("month", BuiltinCode.Month), ("day", BuiltinCode.Day),

@@ -1,4 +1,3 @@
-using System.Globalization;
 using IoT.Modules.Semantics.Terms;
 
 namespace IoT.Modules.Semantics.Rules;
@@ -10,7 +9,9 @@ internal sealed partial class RuleParser
     private const string Includes = Builtin.Log + "includes";
     private const string CollectAllIn = Builtin.Log + "collectAllIn";
 
-    private void AddRule(N3Term body, N3Term head, int line, int column, (int Line, int Column) headPlace, List<(int Line, string Text)> comments)
+    private readonly List<(string Name, Statement3 At)> _scopes = [];
+
+    private void AddRule(N3Term body, N3Term head, int line, int column, (int Line, int Column) headPlace, RuleNotes notes)
     {
         if (IsWord(head, "false"))
             throw Wrong(headPlace.Line, headPlace.Column, "a rule that concludes false is not supported; derive a fact that says what is wrong");
@@ -20,10 +21,13 @@ internal sealed partial class RuleParser
             throw Wrong(line, column, "expected the conditions of the rule in '{' and '}'");
         if (conclusions.Count == 0)
             throw Wrong(headPlace.Line, headPlace.Column, "a rule without conclusions");
-        var notes = Notes.Of(comments);
+        _scopes.Clear();
         var parts = body is N3Formula formula ? Parts(formula) : [];
         var bound = new HashSet<string>(StringComparer.Ordinal);
         RuleSafety.Check(parts, bound, RuleSafety.Outside(parts, conclusions.SelectMany(Variables)));
+        if (_scopes.FirstOrDefault(scope => bound.Contains(scope.Name)) is { Name: { } name, At: var place })
+            throw Wrong(place.Line, place.Column, $"?{name} is bound by another condition; the scope here is the knowledge base: write a variable that stands nowhere else");
+        var lists = RuleSafety.ListsOf(parts);
         var triples = new List<TriplePattern>();
         var labels = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var triple in conclusions)
@@ -43,12 +47,12 @@ internal sealed partial class RuleParser
                 case N3Variable variable:
                     if (!bound.Contains(variable.Name))
                         throw Wrong(at.Line, at.Column, $"?{variable.Name} in the conclusion is bound by none of the rule's conditions");
-                    if (RuleSafety.ListsOf(parts).Contains(variable.Name))
+                    if (lists.Contains(variable.Name))
                         throw Wrong(at.Line, at.Column, $"?{variable.Name} is a list, which can't be in a conclusion");
                     return new VariableTerm(variable.Name);
                 case N3Blank blank:
                     if (bound.Contains("_:" + blank.Label))
-                        return new VariableTerm("_:" + blank.Label);
+                        throw Wrong(at.Line, at.Column, $"_:{blank.Label} stands in the conditions and in the conclusions, where it is another node; write a variable");
                     if (!labels.TryGetValue(blank.Label, out var label))
                         labels.Add(blank.Label, label = labels.Count);
                     return new SkolemTerm(label);
@@ -91,6 +95,12 @@ internal sealed partial class RuleParser
             if (iri == CollectAllIn)
             {
                 CheckScope(at.Object, at, iri);
+                if (at.Subject is N3List { Items: [N3Variable or N3Constant, N3Formula none, N3List { Items.Count: 0 }] })
+                {
+                    // That nothing can be collected is what a negation says.
+                    parts.Add(new NegationPart(Parts(none), at.Line, at.Column));
+                    return;
+                }
                 if (at.Subject is not N3List { Items: [var template, N3Formula clause, N3Variable list] })
                     throw Wrong(at.Line, at.Column, "log:collectAllIn needs (template {conditions} ?list) as its subject");
                 if (template is not (N3Variable or N3Constant))
@@ -100,8 +110,7 @@ internal sealed partial class RuleParser
             }
             if (!Builtin.All.TryGetValue(iri, out var builtin))
                 throw Wrong(at.Line, at.Column, $"the builtin <{iri}> is not supported");
-            if (builtin.Shape == BuiltinShape.Test && (at.Subject is N3List || at.Object is N3List))
-                throw Wrong(at.Line, at.Column, $"<{iri}> compares two terms; a list on one side is not supported");
+            CheckArguments(builtin, at);
             parts.Add(new BuiltinPart(builtin, Argument(at.Subject, at), Argument(at.Object, at), at.Line, at.Column));
             return;
         }
@@ -110,8 +119,35 @@ internal sealed partial class RuleParser
         parts.Add(new PatternPart(new TriplePattern(Node(at.Subject, at, parts), Node(at.Predicate, at, parts), Node(at.Object, at, parts), at.Line, at.Column)));
     }
 
-    private static void CheckScope(N3Term scope, Statement3 at, string iri)
+    // What could never hold is a mistake.
+    private static void CheckArguments(Builtin builtin, Statement3 at)
     {
+        var iri = builtin.Iri;
+        if (builtin.Shape is BuiltinShape.Test or BuiltinShape.Equality && (at.Subject is N3List || at.Object is N3List))
+            throw Wrong(at.Line, at.Column, $"<{iri}> compares two terms; a list on one side is not supported");
+        if (builtin.Shape == BuiltinShape.Function)
+        {
+            if (at.Object is N3List)
+                throw Wrong(at.Line, at.Column, $"the result of <{iri}> is no list");
+            if (builtin.Arguments == 1 && at.Subject is N3List)
+                throw Wrong(at.Line, at.Column, $"<{iri}> takes one term, not a list");
+            if (builtin.Arguments > 1 && at.Subject is not N3Variable && (at.Subject as N3List)?.Items.Count != builtin.Arguments)
+                throw Wrong(at.Line, at.Column, $"<{iri}> takes a list of {builtin.Arguments} terms");
+            if (builtin.Arguments == Builtin.Several && at.Subject is not (N3List or N3Variable))
+                throw Wrong(at.Line, at.Column, $"<{iri}> takes a list");
+        }
+        if (builtin.Shape == BuiltinShape.Members && (builtin.ListIsSubject ? at.Subject : at.Object) is not (N3List or N3Variable))
+            throw Wrong(at.Line, at.Column, $"<{iri}> takes a list");
+        var pattern = builtin.Code is BuiltinCode.Matches or BuiltinCode.NotMatches ? at.Object
+            : builtin.Code == BuiltinCode.Replace && at.Subject is N3List { Items: [_, var second, _] } ? second : null;
+        if (pattern is N3Constant { Value: { Kind: TermKind.Literal, Value: var text } } && Builtin.PatternError(text) is { } wrong)
+            throw Wrong(at.Line, at.Column, $"the pattern \"{text}\" is not supported: {wrong}");
+    }
+
+    private void CheckScope(N3Term scope, Statement3 at, string iri)
+    {
+        if (scope is N3Variable variable)
+            _scopes.Add((variable.Name, at));
         if (scope is not (N3Variable or N3Blank or N3List { Items.Count: 0 } or N3Constant { Value.Kind: TermKind.Literal }))
             throw Wrong(at.Line, at.Column, $"the scope of <{iri}> is the knowledge base: write an unbound variable, [] or (); others are not supported");
     }
@@ -141,46 +177,5 @@ internal sealed partial class RuleParser
             return rest;
         }
         return Argument(term, at);
-    }
-
-    /// <summary>What the comment above a rule says.</summary>
-    private sealed record Notes(string? Name, double Confidence, TimeSpan For, TimeSpan ClearAfter)
-    {
-        public static Notes Of(List<(int Line, string Text)> comments)
-        {
-            var notes = new Notes(null, 1, default, default);
-            foreach (var (line, comment) in comments)
-            {
-                var text = comment.Trim();
-                if (!text.StartsWith('@'))
-                    continue;
-                var parts = text.Split((char[])[' ', '\t'], 2, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
-                var value = parts.Length > 1 ? parts[1] : "";
-                notes = parts[0] switch
-                {
-                    "@name" => notes with { Name = value.Length is > 0 and <= 200 ? value : throw Wrong(line, 1, "expected a name of 1 to 200 characters after @name") },
-                    "@confidence" => notes with { Confidence = Degree(value, line) },
-                    "@for" => notes with { For = Time(value, line, "@for") },
-                    "@clear-after" => notes with { ClearAfter = Time(value, line, "@clear-after") },
-                    "@prefix" or "@base" => notes,
-                    _ => throw Wrong(line, 1, $"{parts[0]} in the comment above a rule is not supported; there are @name, @confidence, @for and @clear-after"),
-                };
-            }
-            return notes;
-        }
-
-        private static double Degree(string value, int line) =>
-            double.TryParse(value, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var degree) && degree is > 0 and <= 1
-                ? degree
-                : throw Wrong(line, 1, $"expected a number above 0 and at most 1 after @confidence, found '{value}'");
-
-        private static TimeSpan Time(string value, int line, string note)
-        {
-            var digits = value.TakeWhile(char.IsAsciiDigit).Count();
-            double? unit = value[digits..] switch { "ms" => 0.001, "s" => 1, "m" => 60, "h" => 3_600, "d" => 86_400, _ => null };
-            return unit is not null && digits is > 0 and <= 9
-                ? TimeSpan.FromSeconds(long.Parse(value[..digits], CultureInfo.InvariantCulture) * unit.Value)
-                : throw Wrong(line, 1, $"expected a time such as 30s after {note} (ms, s, m, h or d), found '{value}'");
-        }
     }
 }

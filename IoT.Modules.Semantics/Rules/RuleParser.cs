@@ -4,7 +4,7 @@ using IoT.Modules.Semantics.Turtle;
 
 namespace IoT.Modules.Semantics.Rules;
 
-/// <summary>Rules in the subset of Notation3 that README describes. What it doesn't know it names, with its place.</summary>
+/// <summary>Rules in the subset of Notation3 that docs/rules.md describes. What it doesn't know it names, with its place.</summary>
 internal sealed partial class RuleParser
 {
     private const int DeepestNesting = 100;
@@ -47,65 +47,94 @@ internal sealed partial class RuleParser
         _lexer.Next();
         while (_lexer.Kind != Token.End)
             Statement();
+        Unused(TakeNotes());
         return new RuleSet(_document, _rules, _facts);
     }
 
     private void Statement()
     {
         var (line, column) = (_lexer.Line, _lexer.Column);
-        var comments = _lexer.Comments.Where(comment => comment.Line > _lastLine).ToList();
+        var notes = TakeNotes();
+        if (ReadDirective())
+        {
+            Unused(notes);
+            return;
+        }
+        var triples = new List<Statement3>();
+        // A rule may begin with `true`: its head holds whatever else does.
+        var subject = ReadTerm(triples);
+        if (_lexer.Kind is Token.Implies or Token.ImpliedBy || (IsWord(subject, "true") && _lexer.Kind != Token.Dot) || (subject is N3Formula && _lexer.Kind is Token.Iri or Token.PrefixedName))
+            ReadRule(subject, triples, line, column, notes);
+        else
+        {
+            Unused(notes);
+            if (!(triples.Count > 0 && _lexer.Kind == Token.Dot))
+                ReadProperties(subject, triples);
+            AddFacts(triples);
+        }
+        End("'.'");
+    }
+
+    private void ReadRule(N3Term subject, List<Statement3> triples, int line, int column, RuleNotes notes)
+    {
+        var isForward = _lexer.Kind != Token.ImpliedBy;
+        if (_lexer.Kind is Token.Iri or Token.PrefixedName)
+        {
+            if (_prefixes.Iri(_lexer) != Builtin.Log + "implies")
+                throw _lexer.Wrong("a formula can only be the subject of a rule here (=>, <= or log:implies)");
+        }
+        else if (_lexer.Kind is not (Token.Implies or Token.ImpliedBy))
+            throw _lexer.Unexpected("=>");
+        _lexer.Next();
+        var place = (_lexer.Line, _lexer.Column);
+        var other = ReadTerm(triples);
+        if (triples.Count > 0)
+            throw Wrong(line, column, "[ ] and lists are not supported as a side of a rule");
+        var (body, head) = isForward ? (subject, other) : (other, subject);
+        AddRule(body, head, line, column, isForward ? place : (line, column), notes);
+    }
+
+    // Comments since the end of the statement before.
+    private RuleNotes TakeNotes()
+    {
+        var notes = RuleNotes.Of(_lexer.Comments.Where(comment => comment.Line > _lastLine));
         _lexer.Comments.Clear();
+        return notes;
+    }
+
+    private static void Unused(RuleNotes notes)
+    {
+        if (notes.Line is { } line)
+            throw Wrong(line, 1, "the comment says something about a rule, and stands above none");
+    }
+
+    private bool ReadDirective()
+    {
         switch (_lexer.Kind)
         {
             case Token.At when _lexer.Value.SequenceEqual("prefix"u8):
                 _lexer.Next();
                 _prefixes.ReadPrefix(_lexer);
                 End("'.' after @prefix");
-                return;
+                return true;
             case Token.At when _lexer.Value.SequenceEqual("base"u8):
                 _lexer.Next();
                 _prefixes.ReadBase(_lexer);
                 End("'.' after @base");
-                return;
+                return true;
             case Token.At:
                 throw _lexer.Wrong($"@{Text()} is not supported; variables are written ?name");
             case Token.Word when Ascii.EqualsIgnoreCase(_lexer.Value, "prefix"u8):
                 _lexer.Next();
                 _prefixes.ReadPrefix(_lexer);
-                return;
+                return true;
             case Token.Word when Ascii.EqualsIgnoreCase(_lexer.Value, "base"u8):
                 _lexer.Next();
                 _prefixes.ReadBase(_lexer);
-                return;
+                return true;
+            default:
+                return false;
         }
-        var triples = new List<Statement3>();
-        // A rule may begin with `true`: its head holds whatever else does.
-        var subject = ReadTerm(triples);
-        if (_lexer.Kind is Token.Implies or Token.ImpliedBy || (IsWord(subject, "true") && _lexer.Kind != Token.Dot) || (subject is N3Formula && _lexer.Kind is Token.Iri or Token.PrefixedName))
-        {
-            var isForward = _lexer.Kind != Token.ImpliedBy;
-            if (_lexer.Kind is Token.Iri or Token.PrefixedName)
-            {
-                if (_prefixes.Iri(_lexer) != Builtin.Log + "implies")
-                    throw _lexer.Wrong("a formula can only be the subject of a rule here (=>, <= or log:implies)");
-            }
-            else if (_lexer.Kind is not (Token.Implies or Token.ImpliedBy))
-                throw _lexer.Unexpected("=>");
-            _lexer.Next();
-            var place = (_lexer.Line, _lexer.Column);
-            var other = ReadTerm(triples);
-            if (triples.Count > 0)
-                throw Wrong(line, column, "[ ] and lists are not supported as a side of a rule");
-            var (body, head) = isForward ? (subject, other) : (other, subject);
-            AddRule(body, head, line, column, isForward ? place : (line, column), comments);
-        }
-        else
-        {
-            if (!(triples.Count > 0 && _lexer.Kind == Token.Dot))
-                ReadProperties(subject, triples);
-            AddFacts(triples);
-        }
-        End("'.'");
     }
 
     private void End(string expected)
@@ -210,7 +239,7 @@ internal sealed partial class RuleParser
         switch (_lexer.Next())
         {
             case Token.At:
-                return Next(new N3Constant(Term.LanguageLiteral(text, Text().ToLowerInvariant())));
+                return Next(new N3Constant(Term.LanguageLiteral(text, Text())));
             case Token.Datatype:
                 if (_lexer.Next() is not (Token.Iri or Token.PrefixedName))
                     throw _lexer.Unexpected("the IRI of a datatype after '^^'");

@@ -87,7 +87,23 @@ internal static class RuleSafety
         return part => [.. all, .. parts.Where(other => other is not NegationPart && !ReferenceEquals(other, part)).SelectMany(Shown)];
     }
 
-    public static HashSet<string> ListsOf(IEnumerable<BodyPart> parts) => [.. parts.OfType<CollectPart>().Select(part => part.List.Name)];
+    /// <summary>Variables that have lists as values: those of aggregations, and what is equal to one.</summary>
+    public static HashSet<string> ListsOf(IReadOnlyList<BodyPart> parts)
+    {
+        var lists = parts.OfType<CollectPart>().Select(part => part.List.Name).ToHashSet(StringComparer.Ordinal);
+        int before;
+        do
+        {
+            before = lists.Count;
+            foreach (var equality in parts.OfType<BuiltinPart>().Where(part => part.Builtin.Shape == BuiltinShape.Equality))
+            {
+                if (Variables(equality.Subject).Concat(Variables(equality.Object)).Any(lists.Contains))
+                    lists.UnionWith(Variables(equality.Subject).Concat(Variables(equality.Object)));
+            }
+        }
+        while (lists.Count > before);
+        return lists;
+    }
 
     public static IEnumerable<string> Variables(RuleTerm term) => term switch
     {

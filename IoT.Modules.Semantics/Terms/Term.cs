@@ -25,7 +25,7 @@ internal readonly record struct TermId(int Value)
 /// <summary>A term spelled out.</summary>
 /// <param name="Value">IRI, label of a blank node without <c>_:</c>, or lexical form.</param>
 /// <param name="Datatype">IRI of a literal's datatype; null for other terms.</param>
-/// <param name="Language">Language tag of a literal, lower case; null without.</param>
+/// <param name="Language">Language tag of a literal, as written; null without.</param>
 internal sealed record Term(TermKind Kind, string Value, string? Datatype = null, string? Language = null)
 {
     public static Term Iri(string iri) => new(TermKind.Iri, iri);

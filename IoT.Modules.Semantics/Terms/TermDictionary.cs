@@ -66,14 +66,9 @@ internal sealed class TermDictionary
     /// <summary>A literal by its lexical form (UTF-8) and the index of its datatype.</summary>
     public TermId InternLiteral(ReadOnlySpan<byte> lexical, TermId datatype) => new(Intern(TermKind.Literal, lexical, datatype.Value));
 
-    public int InternLanguage(ReadOnlySpan<byte> lexical, ReadOnlySpan<byte> language)
-    {
-        Span<byte> lower = stackalloc byte[language.Length <= 64 ? language.Length : 0];
-        if (language.Length > 64)
-            lower = new byte[language.Length];
-        Ascii.ToLower(language, lower, out _);
-        return Intern(TermKind.Literal, lexical, ~Intern(TermKind.Language, lower, 0));
-    }
+    /// <summary>A literal with a language tag, which stays as it is written.</summary>
+    public int InternLanguage(ReadOnlySpan<byte> lexical, ReadOnlySpan<byte> language) =>
+        Intern(TermKind.Literal, lexical, ~Intern(TermKind.Language, language, 0));
 
     public int Intern(in Number number)
     {
@@ -113,7 +108,7 @@ internal sealed class TermDictionary
         if (term.Kind == TermKind.Literal)
         {
             extra = term.Language is { } language
-                ? ~Find(TermKind.Language, Encoding.UTF8.GetBytes(language.ToLowerInvariant()), 0)
+                ? ~Find(TermKind.Language, Encoding.UTF8.GetBytes(language), 0)
                 : Find(TermKind.Iri, Encoding.UTF8.GetBytes(term.Datatype ?? Xsd.String), 0);
             if (extra is 0 or -1)
                 return default;

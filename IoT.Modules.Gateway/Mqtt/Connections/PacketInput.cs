@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using IoT.Modules.Gateway.Mqtt.Packets;
+using Microsoft.AspNetCore.Connections;
 
 namespace IoT.Modules.Gateway.Mqtt.Connections;
 
@@ -102,6 +103,25 @@ internal sealed class PacketInput(PipeReader pipe) : IDisposable
         {
             if (_ahead.FindPings() is > 0 and var pings)
                 answerPings(pings);
+        }
+    }
+
+    /// <summary>
+    /// Reads past what still comes, until the client closes or that time is over: closed with something unread the connection would be
+    /// reset, and what was said last lost with it.
+    /// </summary>
+    public async Task ReadPastAsync(TimeSpan longest, TimeProvider time)
+    {
+        using var enough = new CancellationTokenSource(longest, time);
+        using var waking = enough.Token.UnsafeRegister(static pipe => ((PipeReader)pipe!).CancelPendingRead(), pipe);
+        try
+        {
+            for (var read = await BeginReadAsync(); !read.IsCompleted && !enough.IsCancellationRequested; read = await pipe.ReadAsync())
+                pipe.AdvanceTo(read.Buffer.End);
+        }
+        catch (Exception exception) when (exception is IOException or OperationCanceledException or ConnectionAbortedException)
+        {
+            // Gone.
         }
     }
 
