@@ -84,7 +84,7 @@ internal sealed partial class KnowledgeBase
     {
         lock (_lock)
         {
-            _reasoner.Begin(cancellationToken);
+            _reasoner.Begin(isLimited: false, cancellationToken);
             var rules = _reasoner.Rules;
             try
             {
@@ -112,7 +112,7 @@ internal sealed partial class KnowledgeBase
     {
         lock (_lock)
         {
-            _reasoner.Begin(cancellationToken);
+            _reasoner.Begin(isLoad, cancellationToken);
             var rules = _reasoner.Rules;
             var isDone = false;
             EngineError? error;
@@ -155,7 +155,7 @@ internal sealed partial class KnowledgeBase
     {
         lock (_lock)
         {
-            _reasoner.Begin(cancellationToken);
+            _reasoner.Begin(isLimited: true, cancellationToken);
             var rules = _reasoner.Rules;
             try
             {
