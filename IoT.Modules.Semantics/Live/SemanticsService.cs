@@ -37,7 +37,8 @@ internal sealed partial class SemanticsService(
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
             // What is not written is read from the readings by the next start; a little of it less with this.
-            await SaveLastAsync();
+            if (readiness.Ready.IsCompletedSuccessfully)
+                await SaveLastAsync();
         }
     }
 
