@@ -23,6 +23,8 @@ internal sealed partial class SemanticsService(
     private static readonly TimeSpan LongestLastSave = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan RegistryPeriod = TimeSpan.FromMinutes(5);
 
+    private bool _isLoaded;
+
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
         try
@@ -30,6 +32,7 @@ internal sealed partial class SemanticsService(
             await readiness.Ready.WaitAsync(stoppingToken);
             outbox.WhatHolds = engine.WhatHoldsAsync;
             await UntilItWorksAsync("latest", () => values.LoadAsync(stoppingToken), stoppingToken);
+            _isLoaded = true;
             await UntilItWorksAsync("registry", () => ReadRegistryAsync(stoppingToken), stoppingToken);
             await UntilItWorksAsync("inferences", () => LoadInferencesAsync(stoppingToken), stoppingToken);
             await Task.WhenAll(FollowAsync(stoppingToken), SaveAsync(stoppingToken));
@@ -37,7 +40,8 @@ internal sealed partial class SemanticsService(
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
             // What is not written is read from the readings by the next start; a little of it less with this.
-            await SaveLastAsync();
+            if (_isLoaded)
+                await SaveLastAsync();
         }
     }
 
