@@ -1,7 +1,9 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Net.Sockets;
 using IoT.Modules.Gateway.Ingest;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 
 namespace IoT.Modules.Gateway.Mqtt;
 
@@ -28,6 +30,8 @@ internal sealed class MqttConnectionLimit(GatewayOptions options, IngestMetrics 
                 connection.Abort(new ConnectionAbortedException("Too many connections."));
                 return;
             }
+            // A client without a keep-alive that is gone without a word is noticed by the system.
+            connection.Features.Get<IConnectionSocketFeature>()?.Socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
             await next(connection);
         }
         finally

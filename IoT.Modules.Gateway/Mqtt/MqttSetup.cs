@@ -29,6 +29,7 @@ internal static class MqttSetup
         services.AddSingleton<MqttAccess>();
         services.AddSingleton<PublishPipeline>();
         services.AddSingleton<IBrokerPublisher, BrokerPublisher>();
+        services.AddSingleton<StrangerMemory>();
         services.AddSingleton<ConnectionServices>();
         services.AddSingleton<MqttConnectionLimit>();
         services.AddSingleton<MqttListener>();

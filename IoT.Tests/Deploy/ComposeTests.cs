@@ -11,6 +11,8 @@ namespace IoT.Tests.Deploy;
 /// <summary>The compose file and the image, held to the settings that the host really has. Files only; nothing is started.</summary>
 public sealed partial class ComposeTests
 {
+    private const string TlsCompose = "deploy/docker-compose.tls.yml";
+
     private static readonly string Root = FindRoot();
     private static readonly string Compose = Read("docker-compose.yml");
     private static readonly string Dockerfile = Read("deploy/Dockerfile");
@@ -47,8 +49,23 @@ public sealed partial class ComposeTests
         }
     }
 
+    [Fact]
+    public void With_the_TLS_file_the_host_listens_where_it_is_published_and_finds_its_certificates()
+    {
+        var iot = new YamlMap(new DeserializerBuilder().Build().Deserialize<Dictionary<object, object?>>(Read(TlsCompose))).Map("services").Map("iot");
+        foreach (var key in new[] { "Listen__MqttTls", "Listen__Https" })
+        {
+            var port = iot.Map("environment").Text(key);
+            Assert.Contains($"{port}:{port}", iot.List("ports"));
+        }
+        var folder = Assert.Single(iot.List("volumes")).Split(':')[1];
+        foreach (var key in new[] { "Listen__CertificatePath", "Listen__CertificateKeyPath" })
+            Assert.StartsWith($"{folder}/", iot.Map("environment").Text(key), StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("docker-compose.yml")]
+    [InlineData(TlsCompose)]
     [InlineData("deploy/Dockerfile")]
     [InlineData(".env.example")]
     public void Every_setting_that_a_file_names_is_one_of_the_hosts(string path)

@@ -71,7 +71,7 @@ public sealed class WrongSettingsTests
         var line = Assert.Single(platform.Errors.Split('\n', StringSplitOptions.RemoveEmptyEntries));
         Assert.Contains(port, line, StringComparison.Ordinal);
         Assert.Contains("in use", line, StringComparison.Ordinal);
-        Assert.Contains(key, line, StringComparison.Ordinal);
+        Assert.Contains($"Set {key} to a free port", line, StringComparison.Ordinal);
         Assert.Empty(platform.PostgresProcesses());
     }
 }

@@ -12,7 +12,7 @@ namespace IoT.Modules.Gateway.Mqtt.Connections;
 /// <summary>What connections have in common.</summary>
 internal sealed record ConnectionServices(
     MqttAccess Access, SessionStore Sessions, PublishPipeline Pipeline, Dispatcher Dispatcher, BrokerJournalWriter Journal, TopicCache Topics, BrokerMetrics Metrics,
-    GatewayOptions Options, TimeProvider Time, ILogger<MqttConnection> Logger);
+    StrangerMemory Strangers, GatewayOptions Options, TimeProvider Time, ILogger<MqttConnection> Logger);
 
 /// <summary>
 /// One MQTT connection, over whatever transport. A publish goes into the ingest log and the next packet is read; its acknowledgement is
@@ -22,6 +22,7 @@ internal sealed partial class MqttConnection : IDisposable
 {
     private static readonly TimeSpan DrainTime = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan EndTime = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan LingerTime = TimeSpan.FromMilliseconds(500);
 
     private readonly ConnectionContext _transport;
     private readonly ConnectionServices _services;
@@ -35,6 +36,9 @@ internal sealed partial class MqttConnection : IDisposable
     private TimeSpan? _keepAlive;
     private long _silentSince;
     private long _endedAt;
+    private long _heldBytes;
+    private bool _lingers;
+    private bool _isDone;
     private bool _dropsWill;
     private uint? _expiryAtEnd;
 
@@ -85,6 +89,7 @@ internal sealed partial class MqttConnection : IDisposable
         catch (Exception exception) when (exception is IOException or ConnectionResetException or ConnectionAbortedException or OperationCanceledException)
         {
             // The client has gone, or was ended: what there is to say was said there.
+            LogGone(_services.Logger, exception);
         }
         catch (IngestLogFailedException)
         {
@@ -148,6 +153,8 @@ internal sealed partial class MqttConnection : IDisposable
     public void Tick()
     {
         var time = _services.Time;
+        if (Volatile.Read(ref _isDone))
+            return;
         if (Volatile.Read(ref _endedAt) is var endedAt and not 0)
         {
             if (time.GetElapsedTime(endedAt) > EndTime)
@@ -171,8 +178,8 @@ internal sealed partial class MqttConnection : IDisposable
 
     public void Dispose()
     {
+        // Not the source of _ending, which holds nothing: somebody may just be ending the connection.
         _closingRegistration.Dispose();
-        _ending.Dispose();
         _input.Dispose();
     }
 
@@ -194,8 +201,16 @@ internal sealed partial class MqttConnection : IDisposable
                     await handling;
                 }
                 if (fault is { } wrong)
+                {
+                    // The rest of it is on its way.
+                    _lingers = Identity is not null;
+                    if (_lingers && wrong.Reason == Reason.PacketTooLarge)
+                        await TurnAwayTooLargeAsync(wrong);
                     Fail(wrong);
+                }
             }
+            if (!_services.Strangers.TryHold(ref _heldBytes, Identity is null ? _input.Waiting : 0))
+                return;
             if (isOver || IsEnding)
                 return;
             if (IsClosing)
@@ -308,12 +323,19 @@ internal sealed partial class MqttConnection : IDisposable
         Interlocked.CompareExchange(ref _endedAt, Math.Max(1, _services.Time.GetTimestamp()), 0);
         if (Session is { } session)
             _services.Sessions.Close(this, session, _dropsWill, _expiryAtEnd);
+        _services.Strangers.TryHold(ref _heldBytes, 0);
+        if (_lingers)
+            await _input.ReadPastAsync(LingerTime, _services.Time);
         await _input.CompleteAsync();
         await Output.CloseAsync();
+        Volatile.Write(ref _isDone, true);
     }
 
     [LoggerMessage(2130, LogLevel.Error, "An MQTT connection has failed")]
     private static partial void LogBroken(ILogger logger, Exception exception);
+
+    [LoggerMessage(2132, LogLevel.Debug, "An MQTT connection is gone")]
+    private static partial void LogGone(ILogger logger, Exception exception);
 
     [LoggerMessage(2131, LogLevel.Debug, "The MQTT connection of {Scope} ends, {Reason}: {What}")]
     private static partial void LogEnded(ILogger logger, string scope, Reason reason, string what);

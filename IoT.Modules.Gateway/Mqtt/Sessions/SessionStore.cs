@@ -82,7 +82,7 @@ internal sealed class SessionStore(SessionServices services, TopicTrie trie, Dis
         List<OutgoingMessage> left = [];
         lock (_gate)
         {
-            if (!session.Detach(connection))
+            if (!session.Detach(connection) || session.IsEnded)
                 return;
             if (dropsWill)
                 session.Will = null;

@@ -1,0 +1,75 @@
+using IoT.Tests.Gateway.Mqtt.Conformance;
+using IoT.Tests.Support;
+using Xunit;
+
+namespace IoT.Tests.Gateway.Mqtt.Sessions;
+
+/// <summary>What was acknowledged outlives the host, however it ends: on a platform of its own, which is killed and started again.</summary>
+public sealed class RestartTests
+{
+    [Fact]
+    public async Task Sessions_what_waits_for_them_retained_messages_and_packet_ids_survive_kill_9_and_a_clean_stop()
+    {
+        await using var platform = new Platform(("Security__AnonymousTopics", "true"));
+        await platform.StartAsync();
+        byte[] lasting = Prop.SessionExpiry(3600);
+        var subscriber = await OpenAsync(platform);
+        Assert.Equal(0, (await subscriber.ConnectAsync("subscriber", properties: lasting)).Code);
+        await subscriber.SubscribeAsync("t/+", 2, Prop.SubscriptionId(7));
+        await subscriber.SubscribeAsync("$share/g/s", 1);
+        var publisher = await OpenAsync(platform);
+        await publisher.ConnectAsync("publisher", properties: lasting);
+
+        // One is under way, one is received and not released, the others come while the subscriber is away.
+        await publisher.PublishAsync("t/received", "received", 2);
+        await publisher.PublishAsync("t/underway", "underway", 2);
+        var received = await subscriber.ReceiveOnlyAsync();
+        var underWay = await subscriber.ReceiveOnlyAsync();
+        await subscriber.SendAsync(MqttPeer.Ack(0x50, received.Id));
+        await subscriber.WaitAsync(Kind.PubRel);
+        await subscriber.DisposeAsync();
+        for (var n = 0; n < 20; n++)
+            Assert.True(await publisher.PublishAsync("t/a", $"{n}", 1 + n % 2, properties: Prop.User("n", $"{n}")) < 0x80);
+        await publisher.PublishAsync("s", "shared", 1);
+        await publisher.PublishAsync("kept", "kept", 1, retain: true);
+        // QoS 2, taken and not released.
+        await publisher.SendAsync(publisher.PublishPacket("t/once", "once", 2, id: 999));
+        await publisher.WaitAsync(Kind.PubRec);
+        await platform.KillAsync();
+        await platform.StartAsync();
+
+        publisher = await OpenAsync(platform);
+        Assert.True((await publisher.ConnectAsync("publisher", clean: false, properties: lasting)).IsSessionPresent, "The publisher's session is gone.");
+        await publisher.SendAsync(publisher.PublishPacket("t/once", "once", 2, dup: true, id: 999));
+        await publisher.WaitAsync(Kind.PubRec);
+        await publisher.SendAsync(MqttPeer.Ack(0x62, 999));
+        Assert.Equal(0, (await publisher.WaitAsync(Kind.PubComp)).Code);
+        await publisher.DisconnectAsync();
+
+        subscriber = await OpenAsync(platform);
+        Assert.True((await subscriber.ConnectAsync("subscriber", clean: false, properties: lasting)).IsSessionPresent, "The subscriber's session is gone.");
+        Assert.Equal(received.Id, (await subscriber.NextAsync(Kind.PubRel)).Id);
+        await subscriber.SendAsync(MqttPeer.Ack(0x70, received.Id));
+        var again = await subscriber.ReceiveAsync();
+        Assert.Equal((underWay.Id, "underway", true), (again.Id, again.Text, again.IsDup));
+        Assert.Equal([7L], again.Properties.Numbers(Prop.SubscriptionIdId));
+        var texts = new List<string>();
+        for (var n = 0; n < 10; n++)
+            texts.Add((await subscriber.ReceiveAsync()).Text);
+        await subscriber.DisposeAsync();
+
+        // A clean stop is no other matter.
+        await platform.StopAsync();
+        await platform.StartAsync();
+        subscriber = await OpenAsync(platform);
+        Assert.True((await subscriber.ConnectAsync("subscriber", clean: false, properties: lasting)).IsSessionPresent, "The subscriber's session is gone after a clean stop.");
+        for (var n = 0; n < 12; n++)
+            texts.Add((await subscriber.ReceiveAsync()).Text);
+        Assert.Equal([.. Enumerable.Range(0, 20).Select(n => $"{n}"), "shared", "once"], texts);
+        await subscriber.SubscribeAsync("kept", 1);
+        Assert.Equal("kept", (await subscriber.ReceiveAsync()).Text);
+        await subscriber.DisposeAsync();
+    }
+
+    private static Task<MqttPeer> OpenAsync(Platform platform) => MqttPeer.OpenAsync("127.0.0.1", platform.MqttPort, 5);
+}
