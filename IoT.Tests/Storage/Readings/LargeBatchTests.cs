@@ -22,7 +22,7 @@ public sealed class LargeBatchTests(SharedPlatform platform)
         {
             // One larger than a piece of what is sent to the database at once.
             var text = new string('x', i == 777 ? LongText : i % 100);
-            body.Append(CultureInfo.InvariantCulture, $$"""{"timestamp":"{{first.AddMicroseconds(i):yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'}}","data_type":"{{(i % 3 == 0 ? LongName : "t")}}","payload":{"i":{{i}},"text":"{{text}}"}}""").Append('\n');
+            body.Append(CultureInfo.InvariantCulture, $$$"""{"timestamp":"{{{first.AddMicroseconds(i):yyyy-MM-dd'T'HH:mm:ss.ffffff'Z'}}}","data_type":"{{{(i % 3 == 0 ? LongName : "t")}}}","payload":{"i":{{{i}}},"text":"{{{text}}}"}}""").Append('\n');
         }
         Assert.Equal(Count, (await platform.As(device.Token).PostReadingAsync(body.ToString(), "application/x-ndjson")).Accepted);
         Assert.Equal(Count, await platform.StoredAsync(device.Id));
