@@ -6,6 +6,7 @@ using IoT.Host.Settings;
 using IoT.Host.SignIn;
 using IoT.Modules.Caching;
 using IoT.Modules.Gateway;
+using IoT.Modules.Semantics;
 using IoT.Modules.Storage;
 using IoT.Modules.Storage.Contracts;
 
@@ -28,6 +29,7 @@ try
     builder.Services.AddSingleton(TimeProvider.System);
     builder.Services.AddStorage(builder.Configuration);
     builder.Services.AddCaching(builder.Configuration);
+    builder.Services.AddSemantics(builder.Configuration);
     builder.Services.AddGateway(builder.Configuration);
     builder.Services.AddPipeline(builder.Configuration);
     builder.Services.AddSignIn();
@@ -46,7 +48,7 @@ try
     app.MapMetrics();
     app.MapApiDescription();
     app.MapSitePages();
-    app.MapGroup("/api/v1").MapStorage().MapGateway().MapCache();
+    app.MapGroup("/api/v1").MapStorage().MapSemantics().MapGateway().MapCache();
     await app.RunAsync();
     return Environment.ExitCode;
 }

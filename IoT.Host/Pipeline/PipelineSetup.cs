@@ -2,6 +2,7 @@ using System.Reflection;
 using IoT.Modules.Caching;
 using IoT.Modules.Caching.Contracts;
 using IoT.Modules.Gateway;
+using IoT.Modules.Semantics;
 using IoT.Modules.Storage;
 using MediatR;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -21,6 +22,7 @@ internal static class PipelineSetup
         services.AddSingleton<ServiceFactory>(provider => provider.GetRequiredService);
         services.AddSingleton<IMediator, Mediator>();
         services.AddHandlers(typeof(StorageModule).Assembly);
+        services.AddHandlers(typeof(SemanticsModule).Assembly);
         services.AddHandlers(typeof(GatewayModule).Assembly);
         services.AddHandlers(typeof(PipelineSetup).Assembly);
 

@@ -53,6 +53,7 @@ internal sealed class CompiledRule
         Shown = [.. InPatterns, .. Body.OfType<ComputedPart>().SelectMany(part => part.Arguments.Concat(part.Objects)).Where(Operand.IsSlot)];
         Threshold = Thresholds.Of(this);
         WitnessSlots = [.. InPatterns.Concat(generated).Distinct().Where(slot => slot != Threshold?.Slot).Order()];
+        MostParts = Most(Body);
         HeadSlots = [.. Heads.SelectMany(head => head.Slots).Distinct().Order()];
         Key = Fingerprint(source);
     }
@@ -86,6 +87,9 @@ internal sealed class CompiledRule
 
     public Thresholds? Threshold { get; }
 
+    /// <summary>In the body, or within a negation or an aggregation.</summary>
+    public int MostParts { get; }
+
     /// <summary>The variables of the heads: blank nodes in them are one for each of their values.</summary>
     public int[] HeadSlots { get; }
 
@@ -96,6 +100,13 @@ internal sealed class CompiledRule
     public ulong Key { get; }
 
     public int Resolve(int operand) => Constants[~operand];
+
+    private static int Most(IReadOnlyList<CompiledPart> parts) => parts.Select(part => part switch
+    {
+        AbsentPart absent => Most(absent.Parts),
+        GatherPart gather => Most(gather.Parts),
+        _ => 0,
+    }).Append(parts.Count).Max();
 
     private CompiledPart Compile(BodyPart part) => part switch
     {

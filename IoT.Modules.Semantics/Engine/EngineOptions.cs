@@ -5,6 +5,9 @@ internal sealed record EngineOptions
     /// <summary>Rules become machine code; otherwise they are interpreted, with the same result.</summary>
     public bool CompileRules { get; init; } = true;
 
+    /// <summary>A plan becomes machine code when its interpretation has looked at so many facts.</summary>
+    public int CompileAfter { get; init; } = 2_000;
+
     /// <summary>Changes are followed; otherwise everything is derived anew, with the same result.</summary>
     public bool Incremental { get; init; } = true;
 

@@ -1,35 +1,31 @@
-using System.Buffers;
-using System.Numerics;
 using System.Runtime.CompilerServices;
 using IoT.Modules.Semantics.Terms;
 
 namespace IoT.Modules.Semantics.Engine;
 
-/// <summary>A fact that a rule has derived.</summary>
-internal struct Candidate
-{
-    public int S;
-    public int P;
-    public int O;
-    public int Rule;
-    public double Degree;
-    public ulong Witness;
-}
-
 /// <summary>
 /// Runs plans over the store: interpreted, or as code that calls back here. Nothing in the store changes while it runs; what it finds
-/// is gathered. Several may run at once, one a thread.
+/// is gathered. Several may run at once, one a thread. What code uses is public, fields where it counts.
 /// </summary>
-internal sealed partial class Evaluator(FactStore store, TermDictionary terms, EngineOptions options, Workload workload)
+internal sealed partial class Evaluator(FactStore store, TermDictionary terms, EngineOptions options, Workload workload, PlanCompiler compiler)
 {
     private const long Allowance = 4096;
-    private const int FirstSqueeze = 1 << 18;
 
     private readonly Builtins _builtins = new(terms);
-    private long _allowance = Allowance;
-    private int _squeezeAt = FirstSqueeze;
     private int[] _values = new int[32];
     private int[] _constants = [];
+    private double[] _degrees = new double[32];
+    private long _lastSettled;
+    private bool _found;
+
+    public readonly FactStore Store = store;
+    public readonly PairIndex BySubject = store.BySubject;
+    public readonly PairIndex ByObject = store.ByObject;
+    public Row[] Rows = [];
+
+    /// <summary>Rows looked at, and when they are to be reported.</summary>
+    public long Steps;
+    public long SettleAt = Allowance;
 
     /// <summary>Rows that a step with <see cref="Access.Given"/> goes through.</summary>
     public int[] Given = [];
@@ -42,90 +38,80 @@ internal sealed partial class Evaluator(FactStore store, TermDictionary terms, E
     /// <summary>What came after this is not seen.</summary>
     public int High;
 
+    /// <summary>Of the plan that runs.</summary>
+    public Plan? Plan;
+
+    /// <summary>Of the rule whose plan runs.</summary>
+    public double Confidence => Plan!.Rule.Confidence;
+
     /// <summary>The facts are those from before the transaction.</summary>
-    public bool SeesOldState;
+    public bool SeesOldState { get; set; }
 
-    public Row[] Rows = [];
-
-    /// <summary>Derived, and not known before in this degree.</summary>
-    public List<Candidate> Candidates { get; } = [];
-
-    /// <summary>Rows that have lost what they stand on.</summary>
-    public List<int> Undermined { get; } = [];
-
-    /// <summary>The best support found.</summary>
-    public double BestDegree { get; private set; }
-
-    public ulong BestWitness { get; private set; }
-
-    /// <summary>The values of the variables in it.</summary>
-    public int[]? BestValues { get; private set; }
-
-    private int _targetS;
-    private int _targetP;
-    private int _targetO;
-    private double _enough;
-    private ulong? _wanted;
-    private bool _found;
-    private List<(int Value, double Degree)> _gathered = [];
+    /// <summary>Ready for a new transaction, however the last one ended.</summary>
+    public void Reset()
+    {
+        (SeesOldState, _found, _solutions, Plan) = (false, false, null, null);
+        _gathered = [];
+        Candidates.Clear();
+        if (Candidates.Capacity > LargestIdle)
+            Candidates.Capacity = 0;
+        Undermined.Clear();
+        if (Given.Length > LargestIdle)
+            Given = [];
+    }
 
     /// <summary>Terms have been forgotten: their numbers may come to mean others.</summary>
     public void Forget() => _builtins.Forget();
 
-    public void Run(Plan plan)
+    /// <summary>The rows that the plan's first step goes through.</summary>
+    public void Give(List<int> rows)
     {
-        var rule = plan.Rule;
-        if (_values.Length < rule.Names.Length)
-            _values = new int[rule.Names.Length * 2];
-        _constants = rule.Constants;
-        Rows = store.Rows;
-        Start(plan, 1);
+        if (Given.Length < rows.Count)
+            Given = new int[Math.Max(rows.Count, Math.Max(64, Given.Length * 2))];
+        rows.CopyTo(Given);
+        (GivenFrom, GivenTo) = (0, rows.Count);
     }
 
-    /// <summary>The best support that a rule gives a fact, better than <paramref name="atLeast"/>; or the one with the witness that is wanted.</summary>
-    public bool FindSupport(Plan plan, int s, int p, int o, double atLeast, ulong? wanted = null)
+    public void Run(Plan plan)
     {
-        var rule = plan.Rule;
+        Prepare(plan.Rule);
+        Start(plan);
+    }
+
+    private void Prepare(CompiledRule rule)
+    {
         if (_values.Length < rule.Names.Length)
             _values = new int[rule.Names.Length * 2];
-        var head = rule.Heads[plan.Head];
-        if (!TryBind(rule, head.S, s) || !TryBind(rule, head.P, p) || !TryBind(rule, head.O, o))
-            return false;
-        // A variable that stands twice must have got the same value twice.
-        if (!Agrees(head.S, s) || !Agrees(head.P, p) || !Agrees(head.O, o))
-            return false;
-        (_targetS, _targetP, _targetO, _enough, _wanted) = (s, p, o, rule.Confidence, wanted);
-        (BestDegree, BestWitness, BestValues) = (atLeast, 0, null);
-        _found = false;
-        Run(plan);
-        return _found;
+        if (_degrees.Length < rule.MostParts)
+            _degrees = new double[rule.MostParts * 2];
+        _constants = rule.Constants;
+        Rows = Store.Rows;
+    }
 
-        bool TryBind(CompiledRule rule, int operand, int term)
+    private bool Start(Plan plan)
+    {
+        var outer = Plan;
+        Plan = plan;
+        bool goesOn;
+        if (options.CompileRules && compiler.CodeOf(plan, SeesOldState) is { } code)
+            goesOn = code(this, _constants, _values);
+        else
         {
-            if (Operand.IsConstant(operand))
-                return rule.Resolve(operand) == term;
-            if (Operand.IsSlot(operand))
-                _values[operand] = term;
-            return true;
+            var before = Steps;
+            goesOn = Interpret(plan, 0, 1);
+            plan.Interpreted += Steps - before;
         }
-
-        bool Agrees(int operand, int term) => !Operand.IsSlot(operand) || _values[operand] == term;
+        Plan = outer;
+        return goesOn;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private int Value(int operand) => operand >= 0 ? _values[operand] : _constants[~operand];
 
-    private bool Start(Plan plan, double degree)
-    {
-        if (options.CompileRules && PlanCompiler.CodeOf(plan, SeesOldState, options.Product) is { } code)
-            return code(this, _constants, _values, degree);
-        return Interpret(plan, 0, degree);
-    }
-
     private bool Interpret(Plan plan, int index, double degree)
     {
         if (index == plan.Steps.Length)
-            return Emit(plan, degree);
+            return Emit(plan, options.Product ? Product(plan) : degree);
         switch (plan.Steps[index])
         {
             case ScanStep scan:
@@ -133,14 +119,17 @@ internal sealed partial class Evaluator(FactStore store, TermDictionary terms, E
             case TestStep test:
                 return !Test(test.Code, Value(test.Left), Value(test.Right)) || Interpret(plan, index + 1, degree);
             case FunctionStep function:
-                return !Compute(function) || Interpret(plan, index + 1, degree);
-            case AbsentStep absent:
-                return Exists(absent.Inner) || Interpret(plan, index + 1, degree);
+                return !Interpret(function, index) || Interpret(plan, index + 1, degree);
+            case AbsentStep:
+                return Exists(index) || Interpret(plan, index + 1, degree);
             case GatherStep gather:
-                degree = Gather(gather, degree);
-                return degree < 0 || Interpret(plan, index + 1, degree);
+                var gathered = Gather(index);
+                if (gathered < 0)
+                    return true;
+                _degrees[gather.Part] = gathered;
+                return Interpret(plan, index + 1, Math.Min(degree, gathered));
             case MembersStep members:
-                foreach (var item in MembersOf(members))
+                foreach (var item in MembersOf(index))
                 {
                     Spend();
                     if (members.Binds)
@@ -156,30 +145,38 @@ internal sealed partial class Evaluator(FactStore store, TermDictionary terms, E
         }
     }
 
+    private double Product(Plan plan)
+    {
+        var degree = 1.0;
+        foreach (var part in plan.Premises)
+            degree *= _degrees[part];
+        return degree;
+    }
+
     private bool Scan(Plan plan, ScanStep scan, int index, double degree)
     {
         var rows = Rows;
         switch (scan.Access)
         {
             case Access.Exact:
-                var found = store.Find(Value(scan.S), Value(scan.P), Value(scan.O));
+                var found = Store.Find(Value(scan.S), Value(scan.P), Value(scan.O));
                 return found == 0 || Row(plan, scan, index, degree, found);
             case Access.SubjectPredicate:
-                for (var row = store.BySubject.Head(Value(scan.S), Value(scan.P)); row != 0; row = rows[row].NextSp)
+                for (var row = BySubject.Head(Value(scan.S), Value(scan.P)); row != 0; row = rows[row].NextSp)
                 {
                     if (!Row(plan, scan, index, degree, row))
                         return false;
                 }
                 return true;
             case Access.ObjectPredicate:
-                for (var row = store.ByObject.Head(Value(scan.O), Value(scan.P)); row != 0; row = rows[row].NextPo)
+                for (var row = ByObject.Head(Value(scan.O), Value(scan.P)); row != 0; row = rows[row].NextPo)
                 {
                     if (!Row(plan, scan, index, degree, row))
                         return false;
                 }
                 return true;
             case Access.Predicate:
-                for (var row = store.PredicateHead(Value(scan.P)); row != 0; row = rows[row].NextP)
+                for (var row = Store.PredicateHead(Value(scan.P)); row != 0; row = rows[row].NextP)
                 {
                     if (!Row(plan, scan, index, degree, row))
                         return false;
@@ -193,7 +190,7 @@ internal sealed partial class Evaluator(FactStore store, TermDictionary terms, E
                 }
                 return true;
             default:
-                foreach (var row in RowsOf(scan))
+                foreach (var row in RowsOf(index))
                 {
                     if (!Row(plan, scan, index, degree, row))
                         return false;
@@ -210,7 +207,10 @@ internal sealed partial class Evaluator(FactStore store, TermDictionary terms, E
             return true;
         if (!Matches(scan.S, scan.UseS, row.S) || !Matches(scan.P, scan.UseP, row.P) || !Matches(scan.O, scan.UseO, row.O))
             return true;
-        return Interpret(plan, index + 1, scan.Counts ? Combine(degree, row.Degree) : degree);
+        if (scan.Part < 0)
+            return Interpret(plan, index + 1, degree);
+        _degrees[scan.Part] = row.Degree;
+        return Interpret(plan, index + 1, Math.Min(degree, row.Degree));
     }
 
     private bool Sees(ref Row row, bool isBefore) => SeesOldState ? row.Held : isBefore ? row.Stamp < Low : row.Stamp <= High;
@@ -229,60 +229,58 @@ internal sealed partial class Evaluator(FactStore store, TermDictionary terms, E
         }
     }
 
-    /// <summary>Rows that no list of the plan's indexes has together.</summary>
-    private IEnumerable<int> RowsOf(ScanStep scan)
+    /// <summary>Rows that no list of the indexes has together, for a step of the plan that runs.</summary>
+    public List<int> RowsOf(int step)
     {
+        var scan = (ScanStep)Plan!.Steps[step];
+        var rows = new List<int>();
         switch (scan.Access)
         {
             case Access.Subject:
-                foreach (var head in store.BySubject.Heads(Value(scan.S)))
+                foreach (var head in BySubject.Heads(Value(scan.S)))
                 {
                     for (var row = head; row != 0; row = Rows[row].NextSp)
-                        yield return row;
+                        rows.Add(row);
                 }
                 break;
             case Access.Object:
-                foreach (var head in store.ByObject.Heads(Value(scan.O)))
+                foreach (var head in ByObject.Heads(Value(scan.O)))
                 {
                     for (var row = head; row != 0; row = Rows[row].NextPo)
-                        yield return row;
+                        rows.Add(row);
                 }
                 break;
             default:
-                for (var row = 1; row < store.Limit; row++)
+                for (var row = 1; row < Store.Limit; row++)
                 {
                     if (Rows[row].S != 0)
-                        yield return row;
+                        rows.Add(row);
                 }
                 break;
         }
+        return rows;
     }
-
-    private double Combine(double left, double right) => options.Product ? left * right : Math.Min(left, right);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private void Spend()
     {
-        if (--_allowance < 0)
+        if (++Steps >= SettleAt)
             Settle();
     }
 
-    private void Settle()
+    /// <summary>Reports the work done; doesn't come back when it has become too much.</summary>
+    public void Settle()
     {
-        workload.Spend(Allowance);
-        _allowance = Allowance;
+        var done = Steps - _lastSettled;
+        (_lastSettled, SettleAt) = (Steps, Steps + Allowance);
+        workload.Spend(done);
     }
 
-    private bool Test(Rules.BuiltinCode code, int left, int right) => _builtins.Test(code, left, right);
+    public bool Test(Rules.BuiltinCode code, int left, int right) => _builtins.Test(code, left, right);
 
-    private bool Compute(FunctionStep function)
+    private bool Interpret(FunctionStep function, int step)
     {
-        Span<int> arguments = stackalloc int[Math.Min(function.Arguments.Length, 64)];
-        if (function.Arguments.Length > 64)
-            arguments = new int[function.Arguments.Length];
-        for (var i = 0; i < arguments.Length; i++)
-            arguments[i] = Value(function.Arguments[i]);
-        var result = _builtins.Compute(function.Code, arguments, function.IsList);
+        var result = Compute(step);
         if (result == 0)
             return false;
         if (!function.Binds)
@@ -291,177 +289,47 @@ internal sealed partial class Evaluator(FactStore store, TermDictionary terms, E
         return true;
     }
 
-    private int[] MembersOf(MembersStep members)
+    /// <summary>The result of a step of the plan that runs, from what the values are; 0: none.</summary>
+    public int Compute(int step)
     {
+        var function = (FunctionStep)Plan!.Steps[step];
+        Span<int> arguments = stackalloc int[Math.Min(function.Arguments.Length, 64)];
+        if (function.Arguments.Length > 64)
+            arguments = new int[function.Arguments.Length];
+        for (var i = 0; i < arguments.Length; i++)
+            arguments[i] = Value(function.Arguments[i]);
+        return _builtins.Compute(function.Code, arguments, function.IsList);
+    }
+
+    public bool IsSame(Rules.BuiltinCode code, int result, int bound) => _builtins.IsSame(code, result, bound);
+
+    public int[] MembersOf(int step)
+    {
+        var members = (MembersStep)Plan!.Steps[step];
         if (members.IsList)
             return [.. members.Items.Select(Value)];
         var list = Value(members.Items[0]);
         return terms.Kind(list) == TermKind.List ? terms.Items(list).ToArray() : [];
     }
-
-    /// <summary>All ways to satisfy the conditions of an aggregation, given the values of the body around it.</summary>
-    public List<int[]> Solutions(Plan inner, int[] values)
-    {
-        values.CopyTo(_values, 0);
-        _solutions = [];
-        _gathered = [];
-        _constants = inner.Rule.Constants;
-        Rows = store.Rows;
-        Start(inner, 1);
-        var solutions = _solutions;
-        _solutions = null;
-        return solutions;
-    }
-
-    private List<int[]>? _solutions;
-
-    private bool Exists(Plan inner)
-    {
-        var before = _found;
-        _found = false;
-        Start(inner, 1);
-        var found = _found;
-        _found = before;
-        return found;
-    }
-
-    // The degree with the list's members; negative: the list is another than the one that is wanted.
-    private double Gather(GatherStep gather, double degree)
-    {
-        var before = _gathered;
-        _gathered = [];
-        Start(gather.Inner, 1);
-        var found = _gathered;
-        _gathered = before;
-        found.Sort((left, right) => _builtins.Order(left.Value, right.Value));
-        foreach (var (_, member) in found)
-            degree = Combine(degree, member);
-        var list = terms.InternList(found.Select(member => member.Value).ToArray());
-        if (gather.Binds)
-            _values[gather.List] = list;
-        else if (_values[gather.List] != list)
-            return -1;
-        return degree;
-    }
-
-    private bool Emit(Plan plan, double degree)
-    {
-        switch (plan.Goal)
-        {
-            case Goal.Derive:
-                Derive(plan.Rule, degree);
-                return true;
-            case Goal.Undermine:
-                Undermine(plan.Rule);
-                return true;
-            case Goal.Support:
-                return Support(plan, degree);
-            case Goal.Exists:
-                _found = true;
-                return false;
-            default:
-                _gathered.Add((Value(plan.Template), degree));
-                _solutions?.Add(_values.AsSpan(0, plan.Rule.Names.Length).ToArray());
-                return true;
-        }
-    }
-
-    private void Derive(CompiledRule rule, double degree)
-    {
-        degree = Combine(degree, rule.Confidence);
-        foreach (var head in rule.Heads)
-        {
-            var (s, p, o) = (HeadValue(rule, head.S), HeadValue(rule, head.P), HeadValue(rule, head.O));
-            var row = store.Find(s, p, o);
-            if (row != 0 && Rows[row].Holds && Rows[row].Degree >= degree)
-                continue;
-            // What is no triple of RDF is not derived.
-            if ((row == 0 && terms.IsLiteral(s)) || terms.Kind(p) != TermKind.Iri)
-                continue;
-            if (Candidates.Count >= _squeezeAt)
-                Squeeze();
-            Candidates.Add(new Candidate { S = s, P = p, O = o, Rule = rule.Id, Degree = degree, Witness = Witness(rule) });
-        }
-    }
-
-    private void Undermine(CompiledRule rule)
-    {
-        foreach (var head in rule.Heads)
-        {
-            var row = store.Find(HeadValue(rule, head.S), HeadValue(rule, head.P), HeadValue(rule, head.O));
-            if (row != 0 && Rows[row].Rule == rule.Id && Rows[row].Holds && Rows[row].Witness == Witness(rule))
-                Undermined.Add(row);
-        }
-    }
-
-    private bool Support(Plan plan, double degree)
-    {
-        var rule = plan.Rule;
-        var head = rule.Heads[plan.Head];
-        if (HeadValue(rule, head.S) != _targetS || HeadValue(rule, head.P) != _targetP || HeadValue(rule, head.O) != _targetO)
-            return true;
-        degree = Combine(degree, rule.Confidence);
-        var witness = Witness(rule);
-        if (_wanted is { } wanted ? witness != wanted || degree < BestDegree : degree <= BestDegree)
-            return true;
-        (BestDegree, BestWitness, _found) = (degree, witness, true);
-        if (_wanted is not null)
-            BestValues = _values.AsSpan(0, rule.Names.Length).ToArray();
-        return _wanted is null && degree < _enough;
-    }
-
-    private int HeadValue(CompiledRule rule, int operand)
-    {
-        if (!Operand.IsSkolem(operand))
-            return Value(operand);
-        var slots = rule.HeadSlots;
-        Span<int> arguments = stackalloc int[slots.Length];
-        for (var i = 0; i < slots.Length; i++)
-            arguments[i] = _values[slots[i]];
-        return terms.InternSkolem(rule.Key, Operand.Skolem - operand, arguments);
-    }
-
-    private ulong Witness(CompiledRule rule)
-    {
-        ulong hash = 0x9E3779B97F4A7C15;
-        foreach (var slot in rule.WitnessSlots)
-            hash = BitOperations.RotateLeft((hash ^ (uint)_values[slot]) * 0xD6E8FEB86659FD93, 31);
-        return hash;
-    }
-
-    // Joins may find the same fact again and again before it is put into the store.
-    private void Squeeze()
-    {
-        var best = new Dictionary<(int, int, int), int>();
-        var kept = 0;
-        for (var i = 0; i < Candidates.Count; i++)
-        {
-            var candidate = Candidates[i];
-            if (best.TryAdd((candidate.S, candidate.P, candidate.O), kept))
-                Candidates[kept++] = candidate;
-            else if (best[(candidate.S, candidate.P, candidate.O)] is var at && Candidates[at].Degree < candidate.Degree)
-                Candidates[at] = candidate;
-        }
-        Candidates.RemoveRange(kept, Candidates.Count - kept);
-        workload.CheckDerived(kept);
-        _squeezeAt = Math.Max(FirstSqueeze, kept * 2);
-    }
 }
 
 /// <summary>What a change has cost so far, over all threads, and how much it may.</summary>
-internal sealed class Workload(EngineOptions options)
+internal sealed class Workload(EngineOptions options, Func<long> memory)
 {
+    private const int MemoryEvery = 64;
+
     private long _spent;
+    private int _asked;
 
     /// <summary>Derived facts that hold.</summary>
     public long Derived { get; set; }
 
+    /// <summary>Whether the change is one that the memory limit is for.</summary>
+    public bool IsLimited { get; set; }
+
     public CancellationToken Cancellation { get; set; }
 
-    public void Begin()
-    {
-        _spent = 0;
-    }
+    public void Begin() => _spent = 0;
 
     public void Spend(long steps)
     {
@@ -475,5 +343,13 @@ internal sealed class Workload(EngineOptions options)
     {
         if (Derived + more > options.DerivationLimit)
             throw new EngineException(new EngineError(EngineErrorKind.DerivationLimit, $"more than {options.DerivationLimit} facts would be derived; a rule may never end"));
+        if (IsLimited && ++_asked % MemoryEvery == 0)
+            CheckMemory(0);
+    }
+
+    public void CheckMemory(long more)
+    {
+        if (IsLimited && memory() + more is var bytes && bytes > options.MemoryLimitBytes)
+            throw new EngineException(new EngineError(EngineErrorKind.MemoryLimit, $"facts would take {bytes >> 20} MiB, more than the limit of {options.MemoryLimitBytes >> 20} MiB"));
     }
 }

@@ -55,7 +55,7 @@ internal sealed partial class KnowledgeBase
     {
         try
         {
-            return Change(() => Set(documents, ruleSets), isLoad: true, cancellationToken);
+            return Change(() => Set(documents, ruleSets), isLoad: true, cancellationToken, documents);
         }
         finally
         {
@@ -77,14 +77,14 @@ internal sealed partial class KnowledgeBase
     public CheckResult CheckRemoveRules(string name, CancellationToken cancellationToken = default) => Try(() => SetRules([(name, null)]), cancellationToken);
 
     /// <summary>Facts beside documents. Goes on when the memory limit is reached.</summary>
-    public Commit Apply(FactBatch batch, CancellationToken cancellationToken = default) => Change(() => Set(batch), isLoad: false, cancellationToken);
+    public Commit Apply(FactBatch batch, CancellationToken cancellationToken = default) => Change(() => Set(batch), isLoad: false, cancellationToken, batch: batch);
 
     /// <summary>Makes changes, lets someone look at what follows from them, and takes them back. Null when they can't be made.</summary>
     public T? Overlay<T>(FactBatch batch, Func<Commit, T> read, out EngineError? error, CancellationToken cancellationToken = default)
     {
         lock (_lock)
         {
-            _reasoner.Begin(cancellationToken);
+            _reasoner.Begin(isLimited: false, cancellationToken);
             var rules = _reasoner.Rules;
             try
             {
@@ -108,11 +108,12 @@ internal sealed partial class KnowledgeBase
         }
     }
 
-    private Commit Change(Func<EngineError?> set, bool isLoad, CancellationToken cancellationToken)
+    private Commit Change(Func<EngineError?> set, bool isLoad, CancellationToken cancellationToken, IReadOnlyList<FactDocument>? documents = null, FactBatch? batch = null)
     {
         lock (_lock)
         {
-            _reasoner.Begin(cancellationToken);
+            Sweep(documents ?? [], batch);
+            _reasoner.Begin(isLoad, cancellationToken);
             var rules = _reasoner.Rules;
             var isDone = false;
             EngineError? error;
@@ -134,7 +135,6 @@ internal sealed partial class KnowledgeBase
                     foreach (var gone in rules.Rules.Except(_reasoner.Rules.Rules))
                         _freeRuleIds.Push(gone.Id);
                     isDone = true;
-                    Sweep();
                     return new Commit(null, derived, asserted, lease);
                 }
             }
@@ -155,7 +155,7 @@ internal sealed partial class KnowledgeBase
     {
         lock (_lock)
         {
-            _reasoner.Begin(cancellationToken);
+            _reasoner.Begin(isLimited: true, cancellationToken);
             var rules = _reasoner.Rules;
             try
             {
@@ -347,10 +347,11 @@ internal sealed partial class KnowledgeBase
         _undo.Push(() => _tags[row] = before);
     }
 
-    // Values that have been replaced leave their literals behind.
-    private void Sweep()
+    // Values that have been replaced leave their literals behind. Those of a change that is to come are needed, and its leases no hindrance.
+    private void Sweep(IReadOnlyList<FactDocument> documents, FactBatch? batch)
     {
-        if (Terms.Count <= _termsAfterSweep)
+        var leases = documents.Count + (batch is null ? 0 : 1);
+        if (Terms.Count <= _termsAfterSweep || Terms.Leases > leases)
             return;
         var marked = new BitArray(Terms.Limit);
         for (var index = 1; index < _store.Limit; index++)
@@ -364,8 +365,15 @@ internal sealed partial class KnowledgeBase
             foreach (var constant in rule.Constants)
                 marked[constant] = true;
         }
+        foreach (var document in documents)
+        {
+            foreach (var term in document.Terms)
+                marked[term] = true;
+        }
+        foreach (var item in batch?.Items ?? [])
+            marked[item.Subject] = marked[item.Predicate] = marked[item.Object] = true;
         _reasoner.Forget();
-        Terms.Sweep(marked);
-        _termsAfterSweep = Math.Max(SweepAfter, Terms.Count * 2);
+        if (Terms.Sweep(marked, leases))
+            _termsAfterSweep = Math.Max(SweepAfter, Terms.Count * 2);
     }
 }

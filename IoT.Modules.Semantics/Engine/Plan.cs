@@ -51,8 +51,8 @@ internal enum Use : byte
 internal abstract record Step;
 
 /// <param name="IsBefore">Only rows from before the change: the pattern stands before the one that the change is taken from.</param>
-/// <param name="Counts">The row's degree counts: it is a premise.</param>
-internal sealed record ScanStep(int S, int P, int O, Access Access, Use UseS, Use UseP, Use UseO, bool IsBefore, bool Counts) : Step;
+/// <param name="Part">Which part of the body it is: there its degree counts. -1: it is no premise.</param>
+internal sealed record ScanStep(int S, int P, int O, Access Access, Use UseS, Use UseP, Use UseO, bool IsBefore, int Part) : Step;
 
 internal sealed record TestStep(BuiltinCode Code, int Left, int Right) : Step;
 
@@ -64,7 +64,7 @@ internal sealed record MembersStep(int[] Items, bool IsList, int Member, bool Bi
 
 internal sealed record AbsentStep(Plan Inner) : Step;
 
-internal sealed record GatherStep(Plan Inner, int List, bool Binds) : Step;
+internal sealed record GatherStep(Plan Inner, int List, bool Binds, int Part) : Step;
 
 /// <summary>The order in which a body is evaluated, for one purpose.</summary>
 internal sealed class Plan(CompiledRule rule, Goal goal, Step[] steps, int head = 0, int template = 0)
@@ -81,19 +81,33 @@ internal sealed class Plan(CompiledRule rule, Goal goal, Step[] steps, int head 
     /// <summary>What is gathered.</summary>
     public int Template { get; } = template;
 
+    /// <summary>The parts whose degrees count, in the order of the body: products come out the same whatever the order of the steps.</summary>
+    public int[] Premises { get; } = [.. steps.Select(PartOf).Where(part => part >= 0).Order()];
+
     /// <summary>Facts there were, by the patterns' predicates, when the order was chosen.</summary>
     public long MadeFor { get; set; }
 
+    /// <summary>When <see cref="MadeFor"/> was last found to be about right.</summary>
+    public int CheckedAt { get; set; }
+
     public PlanCode? Code { get; set; }
 
+    /// <summary>The same over the facts from before the transaction.</summary>
     public PlanCode? OldCode { get; set; }
 
     /// <summary>Rows looked at by interpretation; code is made when it gets many.</summary>
-    public long Interpreted { get; set; }
+    public long Interpreted;
+
+    private static int PartOf(Step step) => step switch
+    {
+        ScanStep scan => scan.Part,
+        GatherStep gather => gather.Part,
+        _ => -1,
+    };
 }
 
 /// <summary>A plan as machine code; false: enough.</summary>
-internal delegate bool PlanCode(Evaluator evaluator, int[] constants, int[] values, double degree);
+internal delegate bool PlanCode(Evaluator evaluator, int[] constants, int[] values);
 
 /// <summary>A pattern of a rule that takes notice of changed facts, and what has changed for it.</summary>
 internal sealed class Trigger(CompiledRule rule, AtomPart atom, int part, bool isNested)

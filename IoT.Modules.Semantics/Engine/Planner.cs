@@ -19,10 +19,10 @@ internal sealed class Planner(FactStore store)
             // What the pattern shares with the body around it: those ways to satisfy the body are looked at again.
             var shared = rule.InPatterns;
             var atom = trigger.Atom;
-            steps.Add(Given(atom, bound, slot => shared.Contains(slot), counts: false));
+            steps.Add(Given(atom, bound, shared.Contains, part: -1));
             return new Plan(rule, goal, [.. steps, .. Steps(rule, rule.Body, bound, -1, outer: [])]) { MadeFor = Size(rule) };
         }
-        steps.Add(Given(trigger.Atom, bound, _ => true, counts: true));
+        steps.Add(Given(trigger.Atom, bound, _ => true, trigger.Part));
         return new Plan(rule, goal, [.. steps, .. Steps(rule, rule.Body, bound, trigger.Part, outer: [])]) { MadeFor = Size(rule) };
     }
 
@@ -45,12 +45,12 @@ internal sealed class Planner(FactStore store)
         return size;
     }
 
-    private static ScanStep Given(AtomPart atom, HashSet<int> bound, Func<int, bool> isWanted, bool counts)
+    private static ScanStep Given(AtomPart atom, HashSet<int> bound, Func<int, bool> isWanted, int part)
     {
         var seen = new HashSet<int>();
         var (s, p, o) = (UseOf(atom.S), UseOf(atom.P), UseOf(atom.O));
         bound.UnionWith(seen.Where(isWanted));
-        return new ScanStep(atom.S, atom.P, atom.O, Access.Given, s, p, o, IsBefore: false, counts);
+        return new ScanStep(atom.S, atom.P, atom.O, Access.Given, s, p, o, IsBefore: false, part);
 
         Use UseOf(int operand) => Operand.IsSlot(operand) && seen.Add(operand) ? Use.Bind : Use.Compare;
     }
@@ -68,7 +68,7 @@ internal sealed class Planner(FactStore store)
             var ready = waiting.FindIndex(i => parts[i] is not AtomPart && IsReady(rule, parts, i, bound, all));
             if (ready >= 0)
             {
-                steps.Add(Computed(rule, parts[waiting[ready]], bound, all));
+                steps.Add(Computed(rule, parts[waiting[ready]], bound, all, waiting[ready]));
                 waiting.RemoveAt(ready);
                 continue;
             }
@@ -81,7 +81,8 @@ internal sealed class Planner(FactStore store)
             }
             if (best < 0)
                 throw new InvalidOperationException($"the conditions of rule '{rule.Source.Name}' can't be put in order");
-            steps.Add(Scan((AtomPart)parts[best], bound, best < changed));
+            // A value that has changed without crossing a threshold is sent to nobody: it must be seen although it is new.
+            steps.Add(Scan((AtomPart)parts[best], bound, best < changed && !(rule.Threshold?.Atom == best && ReferenceEquals(parts, rule.Body)), best));
             waiting.Remove(best);
         }
         return [.. steps];
@@ -108,7 +109,7 @@ internal sealed class Planner(FactStore store)
         bool IsKnown(int operand) => !Operand.IsSlot(operand) || bound.Contains(operand);
     }
 
-    private static ScanStep Scan(AtomPart atom, HashSet<int> bound, bool isBefore)
+    private static ScanStep Scan(AtomPart atom, HashSet<int> bound, bool isBefore, int part)
     {
         var (s, p, o) = (IsKnown(atom.S), IsKnown(atom.P), IsKnown(atom.O));
         var access = (s, p, o) switch
@@ -122,7 +123,7 @@ internal sealed class Planner(FactStore store)
             _ => Access.All,
         };
         var (useS, useP, useO) = (UseOf(atom.S, s && access is Access.Exact or Access.SubjectPredicate or Access.Subject), UseOf(atom.P, p), UseOf(atom.O, o && access is Access.Exact or Access.ObjectPredicate or Access.Object));
-        return new ScanStep(atom.S, atom.P, atom.O, access, useS, useP, useO, isBefore, Counts: true);
+        return new ScanStep(atom.S, atom.P, atom.O, access, useS, useP, useO, isBefore, part);
 
         bool IsKnown(int operand) => !Operand.IsSlot(operand) || bound.Contains(operand);
 
@@ -162,7 +163,7 @@ internal sealed class Planner(FactStore store)
         bool Known(int[] operands) => operands.All(operand => !Operand.IsSlot(operand) || bound.Contains(operand));
     }
 
-    private Step Computed(CompiledRule rule, CompiledPart part, HashSet<int> bound, HashSet<int> all)
+    private Step Computed(CompiledRule rule, CompiledPart part, HashSet<int> bound, HashSet<int> all, int index)
     {
         switch (part)
         {
@@ -170,7 +171,7 @@ internal sealed class Planner(FactStore store)
                 return new AbsentStep(new Plan(rule, Goal.Exists, Steps(rule, absent.Parts, Within(absent.Parts), -1, all)));
             case GatherPart gather:
                 var steps = Steps(rule, gather.Parts, Within(gather.Parts), -1, [.. all, .. new[] { gather.Template }.Where(Operand.IsSlot)]);
-                return new GatherStep(new Plan(rule, Goal.Gather, steps, template: gather.Template), gather.List, bound.Add(gather.List));
+                return new GatherStep(new Plan(rule, Goal.Gather, steps, template: gather.Template), gather.List, bound.Add(gather.List), index);
             case ComputedPart { Builtin: var builtin } computed:
                 switch (builtin.Shape)
                 {

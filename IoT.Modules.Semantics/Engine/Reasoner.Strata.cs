@@ -87,7 +87,7 @@ internal sealed partial class Reasoner
                 if (rows.Count == 0)
                     continue;
                 trigger.Backward = Current(trigger.Backward, trigger.Rule) ?? _planner.Changed(trigger, Goal.Undermine);
-                Give(evaluator, rows);
+                evaluator.Give(rows);
                 evaluator.Run(trigger.Backward);
                 foreach (var index in evaluator.Undermined)
                 {
@@ -266,16 +266,8 @@ internal sealed partial class Reasoner
     {
         var evaluator = Evaluator;
         (evaluator.Low, evaluator.High) = (low, high);
-        Give(evaluator, rows);
+        evaluator.Give(rows);
         evaluator.Run(plan);
-    }
-
-    private static void Give(Evaluator evaluator, List<int> rows)
-    {
-        if (evaluator.Given.Length < rows.Count)
-            evaluator.Given = new int[Math.Max(rows.Count, 64)];
-        rows.CopyTo(evaluator.Given);
-        (evaluator.GivenFrom, evaluator.GivenTo) = (0, rows.Count);
     }
 
     // What has been found goes into the store.

@@ -14,7 +14,7 @@ internal sealed partial class Reasoner
         for (var head = 0; head < rule.Heads.Length; head++)
         {
             var plan = SupportPlan(rule, head);
-            if (!evaluator.FindSupport(plan, row.S, row.P, row.O, 0, row.Witness) || evaluator.BestValues is not { } values)
+            if (!evaluator.FindSupport(plan, row.S, row.P, row.O, row.Degree, row.Witness) || evaluator.BestValues is not { } values)
                 continue;
             var premises = new List<int>();
             AddPremises(rule, rule.Body, values, premises);

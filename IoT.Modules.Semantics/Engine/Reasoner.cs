@@ -16,7 +16,8 @@ internal sealed partial class Reasoner(FactStore store, TermDictionary terms, En
     private readonly List<int> _suspects = [];
     private readonly List<int> _changed = [];
     private readonly Planner _planner = new(store);
-    private readonly Workload _workload = new(options);
+    private readonly PlanCompiler _compiler = new(options);
+    private readonly Workload _workload = new(options, () => store.Bytes + terms.Bytes);
     private readonly Dictionary<(CompiledRule, int), Plan> _supports = [];
     private Evaluator? _evaluator;
     private HashSet<CompiledRule> _new = [];
@@ -33,16 +34,16 @@ internal sealed partial class Reasoner(FactStore store, TermDictionary terms, En
     /// <summary>Facts that are derived and not asserted.</summary>
     public long Derived { get; private set; }
 
-    private Evaluator Evaluator => _evaluator ??= new Evaluator(store, terms, options, _workload);
+    private Evaluator Evaluator => _evaluator ??= new Evaluator(store, terms, options, _workload, _compiler);
 
     /// <summary>Begins a transaction.</summary>
-    public void Begin(CancellationToken cancellationToken)
+    public void Begin(bool isLimited, CancellationToken cancellationToken)
     {
         if (_stamp > int.MaxValue / 2)
             Restamp();
         _began = ++_stamp;
         _workload.Begin();
-        _workload.Cancellation = cancellationToken;
+        (_workload.Cancellation, _workload.IsLimited) = (cancellationToken, isLimited);
         _workload.Derived = Derived;
     }
 
@@ -209,8 +210,10 @@ internal sealed partial class Reasoner(FactStore store, TermDictionary terms, En
         foreach (var stratum in _withRetries)
             stratum.Retries.Clear();
         _withRetries.Clear();
-        Evaluator.Candidates.Clear();
-        Evaluator.Undermined.Clear();
+        Evaluator.Reset();
+        _workers.ForEach(worker => worker.Reset());
+        _isAnew = false;
+        _workload.Cancellation = default;
     }
 
     private readonly List<Trigger> _pending = [];

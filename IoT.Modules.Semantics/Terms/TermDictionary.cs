@@ -21,6 +21,7 @@ internal sealed class TermDictionary
     private Number[] _numbers = new Number[256];
     private int _count = 1;
     private int _chunk;
+    private int _bank;
     private int _used;
     private int _numberCount = 1;
     private int _free;
@@ -180,13 +181,16 @@ internal sealed class TermDictionary
         return new TermLease(this);
     }
 
-    /// <summary>Forgets the literals, blank nodes and lists that are not marked, unless somebody holds a lease. Nobody may intern meanwhile.</summary>
-    public int Sweep(BitArray marked)
+    /// <summary>
+    /// Forgets the literals, blank nodes and lists that are not marked; false when more leases are held than those of whom everything is
+    /// marked. IRIs can be read meanwhile: entries are copied, and the texts that they had stand until the next time.
+    /// </summary>
+    public bool Sweep(BitArray marked, int leases)
     {
         lock (_lock)
         {
-            if (Volatile.Read(ref _leases) != 0)
-                return 0;
+            if (Volatile.Read(ref _leases) > leases)
+                return false;
             for (var id = 1; id < _count && id < marked.Length; id++)
             {
                 // What a list that stays holds, stays.
@@ -194,13 +198,16 @@ internal sealed class TermDictionary
                     foreach (var item in Items(id))
                         marked[item] = true;
             }
-            var swept = 0;
-            var (chunks, chunk, used) = (new List<byte[]> { new byte[ChunkSize] }, 0, 0);
+            var entries = _entries.ToArray();
+            var chunks = _chunks.ToArray();
+            _bank = 1 - _bank;
+            for (var chunk = _bank; chunk < chunks.Length; chunk += 2)
+                chunks[chunk] = [];
+            (_chunk, _used) = (_bank - 2, 0);
             Array.Clear(_buckets);
-            var bytes = 0L;
             for (var id = 1; id < _count; id++)
             {
-                ref var entry = ref _entries[id];
+                ref var entry = ref entries[id];
                 if (entry.Length < 0)
                     continue;
                 if (id >= Known.Count && entry.Kind is TermKind.Literal or TermKind.Blank or TermKind.List && (id >= marked.Length || !marked[id]))
@@ -215,26 +222,42 @@ internal sealed class TermDictionary
                     entry = new Entry { Length = -1, Next = _free };
                     _free = id;
                     _live--;
-                    swept++;
                     continue;
                 }
                 var key = _chunks[entry.Chunk].AsSpan(entry.Start, entry.Length);
-                if (used + key.Length > chunks[chunk].Length)
-                {
-                    chunks.Add(new byte[Math.Max(ChunkSize, key.Length)]);
-                    (chunk, used) = (chunk + 1, 0);
-                }
-                key.CopyTo(chunks[chunk].AsSpan(used));
-                (entry.Chunk, entry.Start) = (chunk, used);
-                used += Align(key.Length);
-                bytes += Align(key.Length);
+                chunks = WithRoom(chunks, key.Length);
+                key.CopyTo(chunks[_chunk].AsSpan(_used));
+                (entry.Chunk, entry.Start) = (_chunk, _used);
+                _used = Math.Min(_used + Align(key.Length), chunks[_chunk].Length);
                 ref var bucket = ref _buckets[entry.Hash & (_buckets.Length - 1)];
                 (entry.Next, bucket) = (bucket, id);
             }
-            Volatile.Write(ref _chunks, [.. chunks]);
-            (_chunk, _used, _bytes) = (chunk, used, chunks.Sum(c => (long)c.Length));
-            return swept;
+            // Whoever has the new entries sees the new chunks; whoever still has the old ones finds theirs among them.
+            Volatile.Write(ref _chunks, WithRoom(chunks, 0));
+            Volatile.Write(ref _entries, entries);
+            _bytes = _chunks.Sum(chunk => (long)chunk.Length);
+            return true;
         }
+    }
+
+    /// <summary>Leases held now.</summary>
+    public int Leases => Volatile.Read(ref _leases);
+
+    // Chunks of one bank are every second one.
+    private byte[][] WithRoom(byte[][] chunks, int length)
+    {
+        if (_chunk >= 0 && _used + length <= chunks[_chunk].Length)
+            return chunks;
+        (_chunk, _used) = (_chunk + 2, 0);
+        if (_chunk >= chunks.Length)
+        {
+            var more = new byte[_chunk + 2][];
+            Array.Fill(more, []);
+            chunks.CopyTo(more, 0);
+            chunks = more;
+        }
+        chunks[_chunk] = new byte[Math.Max(ChunkSize, length)];
+        return chunks;
     }
 
     private Stack<int>? _numberNext;
@@ -268,12 +291,9 @@ internal sealed class TermDictionary
         }
         if (_used + key.Length > _chunks[_chunk].Length)
         {
-            var chunks = new byte[_chunks.Length + 1][];
-            _chunks.CopyTo(chunks, 0);
-            chunks[^1] = new byte[Math.Max(ChunkSize, key.Length)];
-            _bytes += chunks[^1].Length;
-            Volatile.Write(ref _chunks, chunks);
-            (_chunk, _used) = (chunks.Length - 1, 0);
+            // A new array: who reads holds the old one.
+            Volatile.Write(ref _chunks, WithRoom(_chunks.ToArray(), key.Length));
+            _bytes += _chunks[_chunk].Length;
         }
         key.CopyTo(_chunks[_chunk].AsSpan(_used));
         ref var bucket = ref _buckets[hash & (_buckets.Length - 1)];
