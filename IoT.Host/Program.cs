@@ -6,31 +6,32 @@ using IoT.Host.Settings;
 using IoT.Host.SignIn;
 using IoT.Modules.Caching;
 using IoT.Modules.Gateway;
+using IoT.Modules.Semantics;
 using IoT.Modules.Storage;
 using IoT.Modules.Storage.Contracts;
 
 if (HealthProbe.IsAskedFor(args))
     return await HealthProbe.RunAsync(args);
 
-const string preflight = "--preflight";
-var isPreflight = args.Contains(preflight);
+var command = HostCommand.Of(ref args);
 var listen = new ListenOptions();
 try
 {
-    var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = [.. args.Where(a => a != preflight)], ContentRootPath = AppContext.BaseDirectory });
+    var builder = WebApplication.CreateBuilder(new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory });
     builder.Configuration.IgnoreBlankVariables();
     SettingsCheck.ThrowIfWrong(builder.Configuration);
     builder.Configuration.GetSection(ListenOptions.Section).Bind(listen);
-    if (isPreflight)
-        return await StorageModule.PreflightAsync(builder.Configuration, Console.Out, CancellationToken.None);
+    if (command is not null)
+        return await command.RunAsync(builder.Configuration);
 
     builder.AddLogging();
     builder.AddTelemetry();
     builder.Services.AddSingleton(TimeProvider.System);
     builder.Services.AddStorage(builder.Configuration);
     builder.Services.AddCaching(builder.Configuration);
+    builder.Services.AddSemantics(builder.Configuration);
     builder.Services.AddGateway(builder.Configuration);
-    builder.Services.AddPipeline();
+    builder.Services.AddPipeline(builder.Configuration);
     builder.Services.AddSignIn();
     builder.Services.AddApiDescription();
     builder.Services.AddAlarms();
@@ -47,7 +48,7 @@ try
     app.MapMetrics();
     app.MapApiDescription();
     app.MapSitePages();
-    app.MapGroup("/api/v1").MapStorage().MapGateway().MapCache();
+    app.MapGroup("/api/v1").MapStorage().MapSemantics().MapGateway().MapCache();
     await app.RunAsync();
     return Environment.ExitCode;
 }

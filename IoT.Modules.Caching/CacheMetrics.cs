@@ -57,6 +57,16 @@ internal sealed class CacheMetrics
             _meter.CreateObservableGauge("iot.cache.redis.connected", () => redis.IsUsable ? 1 : 0, null, "1 while Redis is used, 0 while its circuit is open");
     }
 
+    public void Watch(Prefetcher prefetcher) =>
+        _meter.CreateObservableCounter("iot.cache.prefetches", () =>
+        {
+            var status = prefetcher.Status;
+            return new[]
+            {
+                Measure("started", status.Started), Measure("used", status.Used), Measure("wasted", status.Wasted), Measure("left_for_load", status.LeftForLoad), Measure("failed", status.Failed),
+            };
+        }, null, "Values loaded ahead of time, by what became of them");
+
     private KindCounters Add(CacheKind kind)
     {
         lock (_lock)
@@ -72,6 +82,8 @@ internal sealed class CacheMetrics
 
     private static IEnumerable<Measurement<long>> Sizes(TieredCache cache, Func<CacheLevelStatus, long?> of) =>
         cache.Status().Levels.Where(level => of(level) is not null).Select(level => new Measurement<long>(of(level)!.Value, new KeyValuePair<string, object?>("level", level.Name)));
+
+    private static Measurement<long> Measure(string result, long value) => new(value, new KeyValuePair<string, object?>("result", result));
 
     private static Measurement<long> Measure(KindCounters counters, string level, long value) => new(value, new("level", level), new("kind", counters.Kind.Name));
 

@@ -20,6 +20,9 @@ public static class CachingModule
         services.AddSingleton(options);
         services.AddSingleton<CacheMetrics>();
         services.AddSingleton(provider => Build(options, redis, provider));
+        services.AddSingleton(provider => new Prefetcher(
+            options, provider.GetRequiredService<TieredCache>(), provider.GetService<ICacheLoad>(), provider.GetRequiredService<CacheMetrics>(),
+            provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<Prefetcher>>()));
         services.AddHostedService<CacheKeeper>();
         return services;
     }

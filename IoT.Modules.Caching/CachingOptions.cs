@@ -48,6 +48,20 @@ public sealed class CachingOptions
     [Range(1, 10_000, ErrorMessage = "milliseconds, 1 to 10000")]
     public int RedisTimeoutMs { get; set; } = 50;
 
+    /// <summary>Default false.</summary>
+    [Description("`true` loads ahead of time what is mostly asked for next, as learnt from what was asked for before")]
+    public bool PrefetchEnabled { get; set; }
+
+    /// <summary>Percent. Default 60, 1 to 100.</summary>
+    [Description("in how many of a hundred times something must have been asked for next to be loaded ahead of time")]
+    [Range(1, 100, ErrorMessage = "percent, 1 to 100")]
+    public int PrefetchConfidencePercent { get; set; } = 60;
+
+    /// <summary>Percent. Default 50, 0 to 100.</summary>
+    [Description("share of `Storage__MaxConcurrentQueries` that may be in use for anything to be loaded ahead of time, in percent")]
+    [Range(0, 100, ErrorMessage = "percent, 0 to 100")]
+    public int PrefetchLoadPercent { get; set; } = 50;
+
     /// <summary>Default iot.</summary>
     [Description("what every key in Redis begins with; installations that share a Redis and not their database need different ones")]
     [RegularExpression("[A-Za-z0-9_.-]{1,64}", ErrorMessage = "1 to 64 of A-Z a-z 0-9 _ . -")]

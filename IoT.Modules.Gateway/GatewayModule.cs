@@ -1,6 +1,8 @@
 using System.Net;
+using IoT.Modules.Gateway.Backup;
 using IoT.Modules.Gateway.Contracts;
 using IoT.Modules.Gateway.Http;
+using IoT.Modules.Gateway.Import;
 using IoT.Modules.Gateway.Ingest;
 using IoT.Modules.Gateway.Mqtt;
 using IoT.Modules.Gateway.Mqtt.Durable;
@@ -32,6 +34,8 @@ public static class GatewayModule
         services.AddSingleton<ReadingParser>();
         services.AddSingleton<DeviceRates>();
         services.AddSingleton<Admission>();
+        services.AddSingleton<Imports>();
+        services.AddSingleton<ImportedChunks>();
         services.AddSingleton<IngestLogService>();
         services.AddSingleton(provider => new LogTrim(() => provider.GetRequiredService<IngestLogService>().Log));
         services.AddSingleton<MessageCache>();
@@ -61,10 +65,19 @@ public static class GatewayModule
         return services;
     }
 
+    /// <summary>Writes a backup of everything into one file; answers the exit code.</summary>
+    public static Task<int> BackupAsync(IConfiguration configuration, string file, TextWriter output, CancellationToken cancellationToken) =>
+        BackupCommands.BackupAsync(configuration, file, output, cancellationToken);
+
+    /// <summary>Restores a backup into an empty system; answers the exit code.</summary>
+    public static Task<int> RestoreAsync(IConfiguration configuration, string file, TextWriter output, CancellationToken cancellationToken) =>
+        BackupCommands.RestoreAsync(configuration, file, output, cancellationToken);
+
     /// <summary>Maps this module's part of <c>/api/v1</c>.</summary>
     public static IEndpointRouteBuilder MapGateway(this IEndpointRouteBuilder api)
     {
         api.MapPostData();
+        api.MapImportReadings();
         api.MapRetryQuarantined();
         api.MapGetLedger();
         return api;

@@ -75,8 +75,10 @@ public static class StorageModule
     public static IEndpointRouteBuilder MapStorage(this IEndpointRouteBuilder api)
     {
         api.MapDevices();
+        api.MapImportDevices();
         api.MapReadings();
         api.MapQueries();
+        api.MapExport();
         api.MapPeople();
         api.MapQuarantine();
         api.MapRetention();

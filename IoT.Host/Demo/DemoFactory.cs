@@ -1,5 +1,6 @@
 using System.Text.Json;
 using IoT.Modules.Gateway;
+using IoT.Modules.Semantics.Contracts;
 using IoT.Modules.Storage.Contracts;
 using MediatR;
 using MQTTnet;
@@ -16,6 +17,8 @@ internal sealed partial class DemoFactory(
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(5);
 
+    private const string ModelName = "factory";
+
     // What a chart shows at once when the demo is new.
     private static readonly TimeSpan Past = TimeSpan.FromHours(3);
     private static readonly TimeSpan PastStep = TimeSpan.FromSeconds(30);
@@ -26,7 +29,23 @@ internal sealed partial class DemoFactory(
         var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using (lifetime.ApplicationStarted.Register(started.SetResult))
             await started.Task.WaitAsync(stoppingToken);
-        await Task.WhenAll(DemoDevices.All.Select(device => RunAsync(device, stoppingToken)));
+        await Task.WhenAll(DemoDevices.All.Select(device => RunAsync(device, stoppingToken)).Append(PutRulesAsync(stoppingToken)));
+    }
+
+    /// <summary>The model of the factory and its rules, unless somebody has put others under their name.</summary>
+    private async Task PutRulesAsync(CancellationToken stop)
+    {
+        foreach (var kind in new[] { DocumentKind.Model, DocumentKind.Rules })
+        {
+            while ((await mediator.Send(new ListVersions(kind, ModelName), stop)).Failure is { Kind: FailureKind.NotFound or FailureKind.Unavailable } missing)
+            {
+                var put = missing.Kind == FailureKind.NotFound ? (await mediator.Send(new PutShipped(kind, ModelName, "demo"), stop)).Failure : missing;
+                if (put is null)
+                    break;
+                LogTrouble(ModelName, put.Detail);
+                await Task.Delay(Retry, time, stop);
+            }
+        }
     }
 
     private async Task RunAsync(DemoDevice device, CancellationToken stop)
@@ -105,7 +124,7 @@ internal sealed partial class DemoFactory(
                 .Build(),
             stop);
 
-    [LoggerMessage(3000, LogLevel.Warning, "Demo device {DeviceId} starts again: {Reason}")]
+    [LoggerMessage(3000, LogLevel.Warning, "Demo {DeviceId} starts again: {Reason}")]
     private partial void LogTrouble(string deviceId, string reason);
 }
 

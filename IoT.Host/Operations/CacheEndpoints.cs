@@ -9,7 +9,7 @@ internal static class CacheEndpoints
     public static IEndpointRouteBuilder MapCache(this IEndpointRouteBuilder api)
     {
         var group = api.MapGroup("/cache").WithTags("Cache").RequireAuthorization(Policies.Administer);
-        group.MapGet("", (TieredCache cache) => Results.Json(cache.Status(), Json.Options))
+        group.MapGet("", (TieredCache cache, Prefetcher prefetcher) => Results.Json(cache.Status() with { Prefetch = prefetcher.Status }, Json.Options))
             .Produces<CacheStatus>()
             .WithSummary("Levels, hits by what was asked for, and how Redis is");
         group.MapDelete("", DropAsync)

@@ -9,7 +9,7 @@ internal static class TelemetrySetup
 {
     public static void AddTelemetry(this WebApplicationBuilder builder) =>
         builder.Services.AddOpenTelemetry().WithMetrics(metrics => metrics
-            .AddMeter(RequestTelemetry.Name, "IoT.Gateway", "IoT.Storage", "IoT.Caching", "Npgsql", "System.Runtime", "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel")
+            .AddMeter(RequestTelemetry.Name, "IoT.Gateway", "IoT.Semantics", "IoT.Storage", "IoT.Caching", "Npgsql", "System.Runtime", "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel")
             .AddPrometheusExporter());
 
     public static void MapMetrics(this WebApplication app) =>

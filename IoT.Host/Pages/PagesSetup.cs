@@ -1,3 +1,4 @@
+using IoT.Host.Pages.Fragments;
 using IoT.Modules.Storage.Contracts;
 using Microsoft.AspNetCore.Mvc;
 
@@ -13,6 +14,7 @@ internal static class PagesSetup
         // Also when it runs from where it was built, not only once published.
         builder.WebHost.UseStaticWebAssets();
         builder.Services.AddSingleton<OverviewSource>();
+        builder.Services.AddSingleton<FragmentRenderer>();
         builder.Services.AddHostedService<NewestSeed>();
         builder.Services.AddRazorPages(options =>
         {

@@ -1,3 +1,4 @@
+using IoT.Host.Pages.Fragments;
 using IoT.Modules.Storage.Contracts;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.AspNetCore.Mvc.RazorPages;
@@ -14,6 +15,9 @@ internal abstract class SitePage : PageModel
     public Dictionary<string, string> Errors { get; } = new(StringComparer.Ordinal);
 
     public bool MayOperate => User.IsInRole(Roles.Admin) || User.IsInRole(Roles.Operator);
+
+    /// <summary>A part of a page, alone.</summary>
+    public static ContentResult Part(Fragment fragment) => new() { Content = fragment.Html, ContentType = "text/html; charset=utf-8" };
 
     /// <summary>The page of an error instead of this one.</summary>
     protected IActionResult ErrorPage(Failure failure)

@@ -11,9 +11,15 @@ namespace IoT.Host.Pipeline;
 internal sealed class FreshnessBehaviour<TRequest, TResponse>(IngestProgress progress) : IPipelineBehavior<TRequest, TResponse>
     where TRequest : ISeesAcknowledged
 {
-    public async Task<TResponse> Handle(TRequest request, CancellationToken cancellationToken, RequestHandlerDelegate<TResponse> next)
+    public Task<TResponse> Handle(TRequest request, CancellationToken cancellationToken, RequestHandlerDelegate<TResponse> next)
     {
-        await progress.CaughtUpAsync(cancellationToken);
+        var caughtUp = progress.CaughtUpAsync(cancellationToken);
+        return caughtUp.IsCompletedSuccessfully ? next() : AwaitAsync(caughtUp, next);
+    }
+
+    private static async Task<TResponse> AwaitAsync(ValueTask caughtUp, RequestHandlerDelegate<TResponse> next)
+    {
+        await caughtUp;
         return await next();
     }
 }

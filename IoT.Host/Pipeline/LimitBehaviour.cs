@@ -1,4 +1,5 @@
 using System.Diagnostics.Metrics;
+using IoT.Modules.Caching.Contracts;
 using IoT.Modules.Gateway;
 using IoT.Modules.Storage;
 using IoT.Modules.Storage.Contracts;
@@ -40,6 +41,12 @@ internal sealed class RequestGates
     private static KeyValuePair<string, object?> NameOf(RequestGate gate) => new("gate", gate == RequestGate.Ingest ? "ingest" : "query");
 
     private static KeyValuePair<string, object?> PriorityOf(RequestPriority priority) => new("priority", priority == RequestPriority.High ? "high" : "normal");
+}
+
+/// <summary>How busy queries are: the share of their gate's places that are taken.</summary>
+internal sealed class QueryLoad(RequestGates gates, StorageOptions storage) : ICacheLoad
+{
+    public double Load => (double)gates[RequestGate.Query].Running / storage.MaxConcurrentQueries;
 }
 
 /// <summary>Lets only so many requests of a gate run at once; over the gate's queue, they fail as busy.</summary>

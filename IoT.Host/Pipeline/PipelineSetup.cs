@@ -1,5 +1,8 @@
 using System.Reflection;
+using IoT.Modules.Caching;
+using IoT.Modules.Caching.Contracts;
 using IoT.Modules.Gateway;
+using IoT.Modules.Semantics;
 using IoT.Modules.Storage;
 using MediatR;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -14,15 +17,22 @@ internal static class PipelineSetup
 {
     private static readonly Type[] HandlerInterfaces = [typeof(IRequestHandler<,>), typeof(INotificationHandler<>)];
 
-    public static void AddPipeline(this IServiceCollection services)
+    public static void AddPipeline(this IServiceCollection services, IConfiguration configuration)
     {
         services.AddSingleton<ServiceFactory>(provider => provider.GetRequiredService);
         services.AddSingleton<IMediator, Mediator>();
         services.AddHandlers(typeof(StorageModule).Assembly);
+        services.AddHandlers(typeof(SemanticsModule).Assembly);
         services.AddHandlers(typeof(GatewayModule).Assembly);
+        services.AddHandlers(typeof(PipelineSetup).Assembly);
 
         services.AddSingleton<RequestTelemetry>();
         services.AddSingleton<RequestGates>();
+        services.AddSingleton<ICacheLoad, QueryLoad>();
+        // It costs every request something.
+        if (configuration.GetSection(CachingOptions.Section).Get<CachingOptions>()?.PrefetchEnabled == true)
+            services.AddHttpContextAccessor();
+        services.AddSingleton(provider => new RequestClient(provider.GetService<IHttpContextAccessor>()));
         // From the outside in. A behaviour applies to the requests that its constraints admit.
         services.AddSingleton(typeof(IPipelineBehavior<,>), typeof(TelemetryBehaviour<,>));
         services.AddSingleton(typeof(IPipelineBehavior<,>), typeof(ValidationBehaviour<,>));

@@ -4,6 +4,7 @@ using IoT.Host.Demo;
 using IoT.Host.Operations;
 using IoT.Modules.Caching;
 using IoT.Modules.Gateway;
+using IoT.Modules.Semantics;
 using IoT.Modules.Storage;
 using IoT.Modules.Storage.Contracts;
 
@@ -19,6 +20,7 @@ internal static class SettingsCheck
         (ListenOptions.Section, typeof(ListenOptions)),
         (SecurityOptions.Section, typeof(SecurityOptions)),
         (GatewayOptions.Section, typeof(GatewayOptions)),
+        (SemanticsOptions.Section, typeof(SemanticsOptions)),
         (StorageOptions.Section, typeof(StorageOptions)),
         (CachingOptions.Section, typeof(CachingOptions)),
         (LoggingOptions.Section, typeof(LoggingOptions)),

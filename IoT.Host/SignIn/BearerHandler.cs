@@ -7,28 +7,12 @@ namespace IoT.Host.SignIn;
 
 /// <summary><c>Authorization: Bearer</c> with an API key or a device's token; 401 and 403 as problem details.</summary>
 internal sealed class BearerHandler(
-    IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory loggers, UrlEncoder encoder, ApiKeyDirectory apiKeys, DeviceDirectory devices)
+    IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory loggers, UrlEncoder encoder, BearerCredentials credentials)
     : AuthenticationHandler<AuthenticationSchemeOptions>(options, loggers, encoder)
 {
     public new const string Scheme = "bearer";
 
-    private const string Prefix = "Bearer ";
-
-    protected override Task<AuthenticateResult> HandleAuthenticateAsync()
-    {
-        var header = Request.Headers.Authorization.ToString();
-        if (header.Length == 0)
-            return Task.FromResult(AuthenticateResult.NoResult());
-        if (!header.StartsWith(Prefix, StringComparison.OrdinalIgnoreCase))
-            return Task.FromResult(AuthenticateResult.Fail("The scheme is not Bearer."));
-        var token = header[Prefix.Length..].Trim();
-        var (name, role) = apiKeys.Find(token) is { } key ? (key.Name, key.Role)
-            : devices.FindByToken(token) is { } device ? (device.Id, Roles.Device)
-            : (null, null);
-        return Task.FromResult(name is null
-            ? AuthenticateResult.Fail("Nobody has this token.")
-            : AuthenticateResult.Success(new AuthenticationTicket(SignInSetup.PrincipalOf(name, role!, Scheme), Scheme)));
-    }
+    protected override Task<AuthenticateResult> HandleAuthenticateAsync() => Task.FromResult(credentials.Authenticate(Request));
 
     protected override Task HandleChallengeAsync(AuthenticationProperties properties)
     {

@@ -9,7 +9,8 @@ namespace IoT.Host.SignIn;
 /// <summary>People by cookie, programs and devices by bearer token; three policies over their roles.</summary>
 internal static class SignInSetup
 {
-    private const string Scheme = "iot";
+    /// <summary>Whoever asks: a token where there is one, or else the cookie.</summary>
+    public const string Scheme = "iot";
 
     public static void AddSignIn(this IServiceCollection services)
     {
@@ -36,6 +37,9 @@ internal static class SignInSetup
                 options.Events.OnRedirectToLogin = context => RedirectOrChallengeAsync(context);
                 options.Events.OnRedirectToAccessDenied = ForbidAsync;
             });
+
+        services.AddSingleton<BearerCredentials>();
+        services.AddScoped<IAuthenticationService, QuickAuthentication>();
 
         services.AddAuthorizationBuilder()
             .AddPolicy(Policies.View, policy => policy.RequireRole(Roles.Admin, Roles.Operator, Roles.Viewer))

@@ -69,6 +69,11 @@ public sealed partial class TieredCache : IDisposable
         return false;
     }
 
+    /// <summary>Whether memory holds a value that may be used, or one is being loaded; counted as nobody's hit or miss.</summary>
+    internal bool Has(string full) =>
+        (_memory.TryGet(full, out var found) && found is Entry entry && _generations.StampOf(entry.Slots) == entry.Stamp)
+        || (_flights.Find(full) is { } flight && _generations.StampOf(flight.Slots) == flight.Stamp);
+
     /// <summary>From any level, or computed. For a path where hits must not allocate: <see cref="TryGet"/> first, then this.</summary>
     /// <param name="tags">What the value depends on, beside its key. Not to be changed afterwards.</param>
     /// <param name="compute">Computes it. Its cancellation comes when nobody waits any more.</param>

@@ -21,9 +21,14 @@ public sealed class IngestProgress(GatewayOptions options, TimeProvider time)
     internal Func<long> Behind { get; set; } = () => 0;
 
     /// <summary>Returns when everything acknowledged by now can be queried, or can't be soon.</summary>
-    public async ValueTask CaughtUpAsync(CancellationToken cancellationToken)
+    public ValueTask CaughtUpAsync(CancellationToken cancellationToken)
     {
         var target = Acknowledged();
+        return Stored() is not { } stored || stored >= target ? ValueTask.CompletedTask : WaitAsync(target, cancellationToken);
+    }
+
+    private async ValueTask WaitAsync(long target, CancellationToken cancellationToken)
+    {
         var deadline = time.GetTimestamp();
         while (true)
         {

@@ -19,6 +19,11 @@ internal sealed partial class Drain(
     IngestMetrics metrics, IngestProgress progress, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<Drain> logger) : BackgroundService
 {
     private const int ReadBytes = 4 * 1024 * 1024;
+
+    // A write costs much the same whatever it holds: a steady trickle is stored by some fifty writes a second, and what comes after a pause at once.
+    private const int FewReadings = 500;
+    private static readonly TimeSpan Rhythm = TimeSpan.FromMilliseconds(20);
+
     private static readonly TimeSpan LongestDrain = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LongestWaitInTrouble = TimeSpan.FromSeconds(2);
 
@@ -30,7 +35,8 @@ internal sealed partial class Drain(
     private static readonly TimeSpan StuckAfter = TimeSpan.FromSeconds(1);
 
     /// <summary>Why readings can't be stored now, of the lane whose fault is the worst; null when they can.</summary>
-    public LaneFault? Fault => _lanes.Select(l => l.Fault).OfType<LaneFault>().OrderByDescending(f => f.Lasts).ThenBy(f => f.Since).FirstOrDefault();
+    // Asked with every query: mostly there is none.
+    public LaneFault? Fault => !Array.Exists(_lanes, l => l.Fault is not null) ? null : _lanes.Select(l => l.Fault).OfType<LaneFault>().OrderByDescending(f => f.Lasts).ThenBy(f => f.Since).FirstOrDefault();
 
     public int Lanes => _lanes.Length;
 
@@ -156,6 +162,7 @@ internal sealed partial class Drain(
     {
         var log = service.Log;
         var next = starts.Min(s => s.Sequence) + 1;
+        var readAt = time.GetTimestamp() - time.TimestampFrequency;
         while (true)
         {
             if (log.DurableSequence < next)
@@ -165,9 +172,14 @@ internal sealed partial class Drain(
                 await WaitForAsync(log, next, stoppingToken);
                 continue;
             }
+            if (log.DurableSequence - next < FewReadings && time.GetElapsedTime(readAt) is var since && since < Rhythm)
+                await LingerAsync(Rhythm - since, stoppingToken);
+            readAt = time.GetTimestamp();
             // Its lanes give it back once all of them have stored their part.
             var batch = new SharedBatch(log.Read(next, options.WriteBatchReadings, ReadBytes), _lanes.Length);
-            var parts = Array.ConvertAll(_lanes, _ => (Readings: new List<Reading>(), Quarantine: new List<QuarantineEntry>()));
+            // Seldom is one half as long again as its share: the lists grow once, if at all.
+            var share = batch.Records.Count / _lanes.Length;
+            var parts = Array.ConvertAll(_lanes, _ => (Readings: new List<Reading>(share + share / 2), Quarantine: new List<QuarantineEntry>()));
             for (var i = 0; i < batch.Records.Count; i++)
             {
                 var record = batch.Records[i];
@@ -192,6 +204,18 @@ internal sealed partial class Drain(
             next = batch.Records.NextSequence;
             for (var lane = 0; lane < _lanes.Length; lane++)
                 await _lanes[lane].AddAsync(new Lane.Batch(parts[lane].Readings, parts[lane].Quarantine, next - 1, batch), _abandon.Token);
+        }
+    }
+
+    private async Task LingerAsync(TimeSpan wait, CancellationToken stoppingToken)
+    {
+        try
+        {
+            await Task.Delay(wait, time, stoppingToken);
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // Stopping: at once.
         }
     }
 

@@ -41,10 +41,13 @@ internal sealed class ReadingParser(GatewayOptions options, DeviceDirectory devi
     }
 
     /// <summary>One object a line. Blank lines are skipped and not numbered: an index counts the lines that hold something.</summary>
-    public ParsedBatch ParseNdjson(ReadOnlyMemory<byte> body)
+    /// <param name="body">The lines.</param>
+    /// <param name="isContinued">Whether they come from the middle of a longer body, the beginning of which told its encoding.</param>
+    public ParsedBatch ParseNdjson(ReadOnlyMemory<byte> body, bool isContinued = false)
     {
         var batch = new ParsedBatch(body);
-        if (EncodingFault(body.Span, out var at) is { } fault)
+        var at = 0;
+        if (!isContinued && EncodingFault(body.Span, out at) is { } fault)
             return batch.Reject(0, fault);
         var walk = Walk(body, batch, MaxLines);
         var index = 0;
@@ -67,7 +70,8 @@ internal sealed class ReadingParser(GatewayOptions options, DeviceDirectory devi
         return batch.Count == 0 ? batch.Reject(0, "body: is empty") : batch;
     }
 
-    private static string? EncodingFault(ReadOnlySpan<byte> body, out int start)
+    /// <summary>Null, and where the text starts behind a byte order mark; or what is wrong with the body as a whole.</summary>
+    public static string? EncodingFault(ReadOnlySpan<byte> body, out int start)
     {
         start = body.StartsWith("\uFEFF"u8) ? 3 : 0;
         return body is [0xFF, 0xFE, ..] or [0xFE, 0xFF, ..] or [0, ..] or [_, 0, ..]

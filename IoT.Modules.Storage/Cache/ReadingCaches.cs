@@ -11,16 +11,8 @@ namespace IoT.Modules.Storage.Cache;
 /// </summary>
 internal sealed class ReadingCaches(TieredCache cache, TimeProvider time) : INotificationHandler<DeviceAccessChanged>
 {
-    private const string LatestGroup = "latest";
-    private const string ReadingsGroup = "readings";
-
-    // An hour is taken for over this much later: clocks of hosts that share a database differ.
-    private static readonly TimeSpan Grace = TimeSpan.FromMinutes(5);
-
     // A page that is larger is not kept: few of them would put out everything else.
     private const int MostCharacters = 512 * 1024;
-
-    private static readonly CacheTag AllReadings = CacheTag.Of(ReadingsGroup, "*", CacheReach.Database);
 
     // It goes with every reading: a copy further away would be old before it is read.
     public static CacheKind<Outcome<LatestReadings>> Latest { get; } = new("storage", "latest", outcome => SizeOf(outcome.Value.Items) + outcome.Value.Json.Length)
@@ -39,41 +31,32 @@ internal sealed class ReadingCaches(TieredCache cache, TimeProvider time) : INot
         Judge = outcome => outcome.Failure is null ? CacheVerdict.Keep : CacheVerdict.Discard,
     };
 
-    public static CacheTag[] LatestTags(string deviceId) => [CacheTag.Of(LatestGroup, deviceId, CacheReach.Memory), AllReadings];
-
-    public static CacheTag[] Tags(string deviceId) => [CacheTag.Of(ReadingsGroup, deviceId, CacheReach.Database), AllReadings];
-
-    /// <summary>Whether everything before that time is in an hour that is over.</summary>
-    public static bool IsOver(DateTime to, TimeProvider time) => to <= HourOf(time.GetUtcNow().UtcDateTime - Grace);
-
     /// <summary>After the commit, before anybody is told.</summary>
     public void Stored(ReadOnlySpan<Reading> readings)
     {
-        var hour = HourOf(time.GetUtcNow().UtcDateTime);
+        var hour = ReadingTags.HourOf(time.GetUtcNow().UtcDateTime);
         DeviceEntry? last = null, lastLate = null;
         foreach (var reading in readings)
         {
             if (!ReferenceEquals(reading.Device, last))
-                cache.Invalidate(CacheTag.Of(LatestGroup, reading.Device.Id, CacheReach.Memory));
+                cache.Invalidate(ReadingTags.Latest(reading.Device.Id));
             last = reading.Device;
             if (reading.Timestamp >= hour || ReferenceEquals(reading.Device, lastLate))
                 continue;
             lastLate = reading.Device;
-            cache.Invalidate(CacheTag.Of(ReadingsGroup, reading.Device.Id, CacheReach.Database));
+            cache.Invalidate(ReadingTags.ClosedHours(reading.Device.Id));
         }
     }
 
     /// <summary>Readings or summaries are gone, or were made anew.</summary>
-    public void Removed() => cache.Invalidate(AllReadings);
+    public void Removed() => cache.Invalidate(ReadingTags.All);
 
     public Task Handle(DeviceAccessChanged notification, CancellationToken cancellationToken)
     {
-        cache.Invalidate(CacheTag.Of(LatestGroup, notification.DeviceId, CacheReach.Memory));
-        cache.Invalidate(CacheTag.Of(ReadingsGroup, notification.DeviceId, CacheReach.Database));
+        cache.Invalidate(ReadingTags.Latest(notification.DeviceId));
+        cache.Invalidate(ReadingTags.ClosedHours(notification.DeviceId));
         return Task.CompletedTask;
     }
-
-    private static DateTime HourOf(DateTime at) => new(at.Ticks - at.Ticks % TimeSpan.TicksPerHour, DateTimeKind.Utc);
 
     private static long SizeOf(IReadOnlyList<StoredReading> items) => items.Sum(r => 200L + 2L * (r.Payload.Length + r.DataType.Length));
 }

@@ -37,6 +37,9 @@ public sealed record Failure(FailureKind Kind, string Detail, IReadOnlyDictionar
     /// <summary>When to try again; null: <see cref="Problems.RetryAfterSeconds"/> where trying again helps at all.</summary>
     public TimeSpan? RetryAfter { get; init; }
 
+    /// <summary>Further members of the problem object, such as the line and column of a syntax error; null: none.</summary>
+    public IReadOnlyDictionary<string, object?>? Extensions { get; init; }
+
     public static Failure Invalid(string field, string error) =>
         new(FailureKind.Invalid, $"{field}: {error}", new Dictionary<string, string[]> { [field] = [error] });
 

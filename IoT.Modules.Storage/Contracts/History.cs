@@ -46,11 +46,11 @@ public sealed record GetHistory(string DeviceId, DateTime? From, DateTime? To, s
 {
     public static CacheKind<Outcome<HistoryPage>> CacheKind => ReadingCaches.History;
 
-    public CacheTag[] CacheTags => ReadingCaches.Tags(DeviceId);
+    public CacheTag[] CacheTags => [ReadingTags.ClosedHours(DeviceId), ReadingTags.All];
 
     /// <summary>Hours that are over, from their newest reading on; what is paged or streamed through after that is not asked for again.</summary>
     public string? CacheKey(TimeProvider time) =>
-        After is null && From is { } from && To is { } to && ReadingCaches.IsOver(to, time)
+        After is null && From is { } from && To is { } to && ReadingTags.IsOver(to, time)
             ? string.Create(CultureInfo.InvariantCulture, $"{DeviceId}/{from.Ticks}/{to.Ticks}/{Limit}/{(DataType is null ? 0 : 1)}/{DataType}")
             : null;
 
@@ -89,7 +89,7 @@ public sealed record GetLatest(string DeviceId) : IRequest<Outcome<LatestReading
 {
     public static CacheKind<Outcome<LatestReadings>> CacheKind => ReadingCaches.Latest;
 
-    public CacheTag[] CacheTags => ReadingCaches.LatestTags(DeviceId);
+    public CacheTag[] CacheTags => [ReadingTags.Latest(DeviceId), ReadingTags.All];
 
     public string? CacheKey(TimeProvider time) => DeviceId;
 

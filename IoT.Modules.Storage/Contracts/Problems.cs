@@ -47,7 +47,7 @@ public static class Problems
         };
         if (failure.Errors is not null)
             problem.Extensions["errors"] = failure.Errors;
-        foreach (var (name, value) in extensions ?? new Dictionary<string, object?>())
+        foreach (var (name, value) in (failure.Extensions ?? new Dictionary<string, object?>()).Concat(extensions ?? new Dictionary<string, object?>()))
             problem.Extensions[name] = value;
         return new ProblemResult(problem, failure.Kind is FailureKind.RateLimited or FailureKind.Busy or FailureKind.Unavailable ? SecondsUntilRetry(failure) : null);
     }

@@ -54,11 +54,11 @@ public sealed record GetSummary(string DeviceId, DateTime? From, DateTime? To, s
 {
     public static CacheKind<Outcome<Page<SummaryBucket>>> CacheKind => ReadingCaches.Summaries;
 
-    public CacheTag[] CacheTags => ReadingCaches.Tags(DeviceId);
+    public CacheTag[] CacheTags => [ReadingTags.ClosedHours(DeviceId), ReadingTags.All];
 
     /// <summary>Whole buckets that are over.</summary>
     public string? CacheKey(TimeProvider time) =>
-        From is { } from && To is { } to && ReadingCaches.IsOver(to, time) && (Width != SummaryBucketWidth.Day || ReadingCaches.IsOver(to.Date == to ? to : to.Date.AddDays(1), time))
+        From is { } from && To is { } to && ReadingTags.IsOver(to, time) && (Width != SummaryBucketWidth.Day || ReadingTags.IsOver(to.Date == to ? to : to.Date.AddDays(1), time))
             ? string.Create(CultureInfo.InvariantCulture, $"{DeviceId}/{from.Ticks}/{to.Ticks}/{Width}/{Limit}/{DataType?.Length ?? -1}/{DataType}/{Metric}/{(Metric is null ? 0 : 1)}/{After}")
             : null;
 

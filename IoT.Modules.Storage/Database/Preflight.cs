@@ -51,7 +51,7 @@ internal static class Preflight
     }
 
     /// <summary>The private cluster of a host that runs; null when none answers.</summary>
-    private static async Task<string?> RunningAsync(ClusterLayout layout, CancellationToken cancellationToken)
+    internal static async Task<string?> RunningAsync(ClusterLayout layout, CancellationToken cancellationToken)
     {
         if (!File.Exists(layout.Connection))
             return null;

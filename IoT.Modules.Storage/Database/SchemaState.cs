@@ -21,6 +21,9 @@ internal sealed class SchemaState
 
     public int Count => _applied.Count;
 
+    /// <summary>Their names, by number.</summary>
+    public IReadOnlyList<string> Applied => [.. _applied.Values.OrderBy(row => row.Version).Select(row => row.Name)];
+
     public IReadOnlyList<Migration> ToDo => [.. _known.Where(m => !_applied.TryGetValue(m.Version, out var row) || row.UnfinishedStep is not null)];
 
     /// <summary>Applied, and its checksum not written down yet.</summary>

@@ -35,6 +35,7 @@ internal sealed partial class StorageStartup(
     public async Task StartAsync(CancellationToken cancellationToken)
     {
         _lock = DataDirectoryLock.Take(data.Directory);
+        UnfinishedRestore.ThrowIfIn(_lock.Directory);
         var write = configuration.GetConnectionString("Postgres");
         if (string.IsNullOrWhiteSpace(write))
         {

@@ -9,14 +9,16 @@ internal static class Tower
 {
     public const string Host = "IoT.Host";
     public const string Gateway = "IoT.Modules.Gateway";
+    public const string Semantics = "IoT.Modules.Semantics";
     public const string Storage = "IoT.Modules.Storage";
     public const string Caching = "IoT.Modules.Caching";
 
     /// <summary>Each floor, and the floors below it.</summary>
     public static IReadOnlyDictionary<string, string[]> Floors { get; } = new Dictionary<string, string[]>
     {
-        [Host] = [Gateway, Storage, Caching],
-        [Gateway] = [Storage, Caching],
+        [Host] = [Gateway, Semantics, Storage, Caching],
+        [Gateway] = [Semantics, Storage, Caching],
+        [Semantics] = [Storage, Caching],
         [Storage] = [Caching],
         [Caching] = [],
     };

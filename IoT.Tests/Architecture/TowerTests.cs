@@ -1,6 +1,7 @@
 using System.Reflection;
 using IoT.Modules.Caching;
 using IoT.Modules.Gateway;
+using IoT.Modules.Semantics;
 using IoT.Modules.Storage;
 using IoT.Modules.Storage.Contracts;
 using Xunit;
@@ -12,10 +13,11 @@ public sealed class TowerTests
 {
     private static readonly Assembly HostAssembly = Assembly.Load(Tower.Host);
     private static readonly Assembly GatewayAssembly = typeof(GatewayModule).Assembly;
+    private static readonly Assembly SemanticsAssembly = typeof(SemanticsModule).Assembly;
     private static readonly Assembly StorageAssembly = typeof(StorageModule).Assembly;
     private static readonly Assembly CachingAssembly = typeof(CachingModule).Assembly;
     private static readonly Assembly TestAssembly = typeof(TowerTests).Assembly;
-    private static readonly Assembly[] All = [HostAssembly, GatewayAssembly, StorageAssembly, CachingAssembly];
+    private static readonly Assembly[] All = [HostAssembly, GatewayAssembly, SemanticsAssembly, StorageAssembly, CachingAssembly];
 
     [Fact]
     public void Every_project_has_its_floor()
@@ -33,13 +35,13 @@ public sealed class TowerTests
     [Fact]
     public void A_floor_that_uses_one_above_it_is_caught()
     {
-        Assert.Equal([Tower.Storage], Tower.NotBelow(GatewayAssembly, []));
+        Assert.Equal([Tower.Semantics, Tower.Storage], Tower.NotBelow(GatewayAssembly, []).Order());
         Assert.Contains(Tower.Host, Tower.NotBelow(TestAssembly, Tower.Floors[Tower.Host]));
     }
 
     [Fact]
     public void Modules_use_only_contracts() =>
-        Assert.All([GatewayAssembly, StorageAssembly, CachingAssembly], assembly =>
+        Assert.All([GatewayAssembly, SemanticsAssembly, StorageAssembly, CachingAssembly], assembly =>
             Assert.All(Tower.Floors[assembly.GetName().Name!], module => Assert.Empty(Tower.BesideContracts(assembly, module, _ => false))));
 
     [Fact]
@@ -58,6 +60,7 @@ public sealed class TowerTests
     public void Only_the_host_knows_Serilog()
     {
         Assert.Empty(Tower.Serilog(GatewayAssembly));
+        Assert.Empty(Tower.Serilog(SemanticsAssembly));
         Assert.Empty(Tower.Serilog(StorageAssembly));
         Assert.Empty(Tower.Serilog(CachingAssembly));
     }
@@ -69,6 +72,7 @@ public sealed class TowerTests
     public void Modules_show_only_contracts_and_their_entrance()
     {
         Assert.Empty(Tower.Leaked(GatewayAssembly.GetTypes(), Tower.Gateway));
+        Assert.Empty(Tower.Leaked(SemanticsAssembly.GetTypes(), Tower.Semantics));
         Assert.Empty(Tower.Leaked(StorageAssembly.GetTypes(), Tower.Storage));
         Assert.Empty(Tower.Leaked(CachingAssembly.GetTypes(), Tower.Caching));
     }

@@ -23,7 +23,7 @@ public sealed class LogDamageTests
 
         await postgres.StartAsync();
         await platform.StartAsync();
-        var verdict = await Oracle.SettledAsync(postgres.ConnectionString, load.Devices, mayMiss: 1);
+        var verdict = await Oracle.SettledAsync(postgres.ConnectionString, load.Devices, gone: last.Name);
         Assert.Empty(verdict.Lost.Except([last.Name]));
         Assert.True((verdict with { Lost = [] }).IsClean, verdict.ToString());
         Assert.Contains("a crash left", platform.Output, StringComparison.Ordinal);
@@ -31,7 +31,7 @@ public sealed class LogDamageTests
         // It goes on from there.
         var next = new Numbers(await platform.NewDeviceAsync());
         await SendAsync(platform, next, 20);
-        verdict = await Oracle.SettledAsync(postgres.ConnectionString, [.. load.Devices, next], mayMiss: 1);
+        verdict = await Oracle.SettledAsync(postgres.ConnectionString, [.. load.Devices, next], gone: last.Name);
         Assert.Empty(verdict.Lost.Except([last.Name]));
         Assert.True((verdict with { Lost = [] }).IsClean, verdict.ToString());
     }
@@ -50,7 +50,7 @@ public sealed class LogDamageTests
 
         await postgres.StartAsync();
         await platform.StartAsync();
-        var verdict = await Oracle.SettledAsync(postgres.ConnectionString, load.Devices, mayMiss: 1);
+        var verdict = await Oracle.SettledAsync(postgres.ConnectionString, load.Devices, gone: hit.Name);
         Assert.Equal([hit.Name], verdict.Lost);
         Assert.True((verdict with { Lost = [] }).IsClean, verdict.ToString());
 
@@ -62,7 +62,7 @@ public sealed class LogDamageTests
         Assert.Contains($"sequences {hit.Sequence} to {hit.Sequence} are lost", line, StringComparison.Ordinal);
 
         await SendAsync(platform, load.Devices[0], 20);
-        verdict = await Oracle.SettledAsync(postgres.ConnectionString, load.Devices, mayMiss: 1);
+        verdict = await Oracle.SettledAsync(postgres.ConnectionString, load.Devices, gone: hit.Name);
         Assert.Equal([hit.Name], verdict.Lost);
     }
 

@@ -26,15 +26,15 @@ internal static class Oracle
     /// <summary>Waits until nothing is missing but what may be, or until there is no hope, and then judges.</summary>
     /// <param name="connectionString">Of the database.</param>
     /// <param name="devices">All whose readings it may hold.</param>
-    /// <param name="mayMiss">How many of the acknowledged readings are known to be gone.</param>
-    public static async Task<Verdict> SettledAsync(string connectionString, IReadOnlyCollection<Numbers> devices, int mayMiss = 0)
+    /// <param name="gone">The acknowledged reading that is known to be gone, as a verdict names it.</param>
+    public static async Task<Verdict> SettledAsync(string connectionString, IReadOnlyCollection<Numbers> devices, string? gone = null)
     {
         var acknowledged = devices.Sum(d => d.AcknowledgedCount);
         try
         {
             // Counting is cheap; what was sent but not acknowledged is counted too, so that it takes judging to know.
-            await Eventually.TrueAsync(async () => await CountAsync(connectionString) >= acknowledged - mayMiss, "as many stored as acknowledged", Patience);
-            await Eventually.TrueAsync(async () => (await JudgeAsync(connectionString, devices)).Lost.Count <= mayMiss, "every acknowledged reading in the database", Patience);
+            await Eventually.TrueAsync(async () => await CountAsync(connectionString) >= acknowledged - (gone is null ? 0 : 1), "as many stored as acknowledged", Patience);
+            await Eventually.TrueAsync(async () => (await JudgeAsync(connectionString, devices)).Lost.All(name => name == gone), "every acknowledged reading in the database", Patience);
         }
         catch (TimeoutException)
         {

@@ -19,6 +19,7 @@ public sealed class ReadyBlockTests
         var password = login.Split("admin / ")[1].Split(' ')[0];
         await PasteAsync(platform, expected: 2);
         Assert.Equal(0, await platform.StopAsync());
+        Assert.DoesNotContain("mqtt_not_listening", platform.Output, StringComparison.Ordinal);
 
         start = TimeProvider.System.GetTimestamp();
         await platform.StartAsync();

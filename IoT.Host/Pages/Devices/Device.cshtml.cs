@@ -1,4 +1,4 @@
-using IoT.Host.Pages.Charts;
+using IoT.Host.Pages.Fragments;
 using IoT.Modules.Storage.Contracts;
 using MediatR;
 using Microsoft.AspNetCore.Mvc;
@@ -28,7 +28,7 @@ internal sealed class DeviceModel(IMediator mediator, TimeProvider time) : SiteP
 
     public IReadOnlyList<StoredReading> Newest { get; private set; } = [];
 
-    public DeviceCharts Charts { get; private set; } = null!;
+    public Fragment Charts { get; private set; } = null!;
 
     public string State => Device.Status == DeviceStatus.Disabled ? "disabled" : Presence.IsOnline(Device.LastSeenAt, Now) ? "online" : "offline";
 
@@ -44,7 +44,7 @@ internal sealed class DeviceModel(IMediator mediator, TimeProvider time) : SiteP
         await LoadNewestAsync(stop) is { } failure ? ErrorPage(failure) : Partial("_Newest", this);
 
     public async Task<IActionResult> OnGetChartsAsync(CancellationToken stop) =>
-        (await LoadLatestAsync(stop) ?? await LoadChartsAsync(stop)) is { } failure ? ErrorPage(failure) : Partial("_Charts", this);
+        await LoadChartsAsync(stop) is { } failure ? ErrorPage(failure) : Part(Charts);
 
     private async Task<Failure?> LoadDeviceAsync(CancellationToken stop)
     {
@@ -74,7 +74,7 @@ internal sealed class DeviceModel(IMediator mediator, TimeProvider time) : SiteP
     {
         if (!Ranges.Contains(Hours))
             Hours = Ranges[0];
-        var charts = await DeviceCharts.LoadAsync(mediator, Id, Latest, TimeSpan.FromHours(Hours), Now, stop);
+        var charts = await mediator.Send(new RenderCharts(Id, Hours), stop);
         if (charts.Failure is null)
             Charts = charts.Value;
         return charts.Failure;

@@ -55,12 +55,15 @@ internal sealed class AckQueue(PacketOutput output, Action failed)
     {
         while (_waiting.TryPeek(out var next))
         {
-            if (next.Commit is { IsCompletedSuccessfully: false } commit)
+            // It may complete at any moment: asked in this order, one that has just done so is not taken for one that has failed.
+            if (next.Commit is { IsCompleted: false } commit)
             {
-                if (commit.IsCompleted)
-                    failed();
-                else
-                    PumpAfter(commit);
+                PumpAfter(commit);
+                break;
+            }
+            if (next.Commit is { IsCompletedSuccessfully: false })
+            {
+                failed();
                 break;
             }
             if (!output.WriteAck(next.Type, next.PacketId, next.Reason, next.ReasonString, flush))

@@ -89,6 +89,7 @@ internal sealed partial class MqttConnection : IDisposable
         catch (Exception exception) when (exception is IOException or ConnectionResetException or ConnectionAbortedException or OperationCanceledException)
         {
             // The client has gone, or was ended: what there is to say was said there.
+            LogGone(_services.Logger, exception);
         }
         catch (IngestLogFailedException)
         {
@@ -332,6 +333,9 @@ internal sealed partial class MqttConnection : IDisposable
 
     [LoggerMessage(2130, LogLevel.Error, "An MQTT connection has failed")]
     private static partial void LogBroken(ILogger logger, Exception exception);
+
+    [LoggerMessage(2132, LogLevel.Debug, "An MQTT connection is gone")]
+    private static partial void LogGone(ILogger logger, Exception exception);
 
     [LoggerMessage(2131, LogLevel.Debug, "The MQTT connection of {Scope} ends, {Reason}: {What}")]
     private static partial void LogEnded(ILogger logger, string scope, Reason reason, string what);

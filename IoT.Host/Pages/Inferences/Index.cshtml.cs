@@ -1,0 +1,37 @@
+using IoT.Modules.Semantics.Contracts;
+using MediatR;
+using Microsoft.AspNetCore.Mvc;
+
+namespace IoT.Host.Pages.Inferences;
+
+/// <summary>What the page shows, of one moment.</summary>
+/// <param name="HasMoreActive">More hold than are shown.</param>
+/// <param name="HasMorePast">There are older ones.</param>
+internal sealed record ShownInferences(DateTime Now, IReadOnlyList<ShownInference> Active, bool HasMoreActive, IReadOnlyList<ShownInference> Past, bool HasMorePast);
+
+/// <summary>What is inferred now and what was, each with why.</summary>
+internal sealed class IndexModel(IMediator mediator, TimeProvider time) : SitePage
+{
+    private const int MostActive = 200;
+    private const int MostPast = 50;
+
+    public ShownInferences Shown { get; private set; } = null!;
+
+    public async Task<IActionResult> OnGetAsync(CancellationToken stop) => await GatherAsync(stop) ?? Page();
+
+    /// <summary>What changes, alone; the page's script puts it in place.</summary>
+    public async Task<IActionResult> OnGetLiveAsync(CancellationToken stop) => await GatherAsync(stop) ?? Partial("_Inferences", Shown);
+
+    private async Task<IActionResult?> GatherAsync(CancellationToken stop)
+    {
+        var active = await mediator.Send(new ListInferences(Active: true, Limit: MostActive), stop);
+        var past = await mediator.Send(new ListInferences(Active: false, Limit: MostPast), stop);
+        if ((active.Failure ?? past.Failure) is { } failure)
+            return ErrorPage(failure);
+        Shown = new ShownInferences(
+            time.GetUtcNow().UtcDateTime,
+            [.. active.Value.Items.Select(ShownInference.Of)], active.Value.NextCursor is not null,
+            [.. past.Value.Items.Select(ShownInference.Of)], past.Value.NextCursor is not null);
+        return null;
+    }
+}

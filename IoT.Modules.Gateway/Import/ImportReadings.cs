@@ -1,0 +1,138 @@
+using System.IO.Compression;
+using IoT.Modules.Gateway.IngestLog;
+using IoT.Modules.Storage.Contracts;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
+using Microsoft.Extensions.Hosting;
+
+namespace IoT.Modules.Gateway.Import;
+
+/// <summary>
+/// <c>POST /api/v1/data/import</c>: readings of a file of any length, CSV or NDJSON, by the way of all readings (log, ledger, duplicates,
+/// quarantine), so that what holds for a reading that is sent holds for an imported one.
+/// </summary>
+internal static class ImportReadings
+{
+    private const int MostListed = 1_000;
+
+    public static void MapImportReadings(this IEndpointRouteBuilder api)
+    {
+        var group = api.MapGroup("/data/import").WithTags("Readings").RequireAuthorization(Policies.Administer);
+        group.MapPost("", HandleAsync)
+            .WithMetadata(new JsonBody(typeof(string), "text/csv", "application/x-ndjson")).Produces<ImportAnswer>().ProducesProblem(400).ProducesProblem(503)
+            .WithSummary("Brings the readings of a file in, CSV (device_id, timestamp, data_type, payload, message_id, payload.NAME) or NDJSON, of any length, gzip too; GET says how far it is");
+        group.MapGet("", (Imports imports) => Results.Json(new Page<ImportState>(imports.All, null), Json.Options))
+            .Produces<Page<ImportState>>()
+            .WithSummary("The imports that run and the last that have ended, and how far they are");
+    }
+
+    /// <param name="Line">Of the file, from 1.</param>
+    internal sealed record RejectedLine(long Line, string Error);
+
+    /// <param name="Complete">Whether all of the file was read; otherwise the last of <paramref name="Rejected"/> says where it ended and why.</param>
+    /// <param name="RejectedCount">Of the lines; <paramref name="Rejected"/> lists the first 1,000.</param>
+    internal sealed record ImportAnswer(long Accepted, long Duplicates, bool Complete, long RejectedCount, IReadOnlyList<RejectedLine> Rejected);
+
+    private static async Task<IResult> HandleAsync(HttpContext http, Imports imports, ImportedChunks chunks, GatewayOptions options, IHostApplicationLifetime lifetime, CancellationToken gone)
+    {
+        var type = http.Request.ContentType?.Split(';')[0].Trim().ToLowerInvariant();
+        if (type is not ("text/csv" or "application/x-ndjson" or "application/ndjson"))
+            return Failure.Invalid("Content-Type", "text/csv or application/x-ndjson is expected").ToResult();
+        var encoding = http.Request.Headers.ContentEncoding.ToString();
+        if (encoding is not ("" or "identity" or "gzip"))
+            return Failure.Invalid("Content-Encoding", $"{encoding} is not understood; gzip is").ToResult();
+        if (imports.TryBegin(http.User.Identity?.Name ?? "", http.Request.ContentLength) is not { } import)
+            return new Failure(FailureKind.Busy, $"{Imports.MostRunning} imports run already; send this one when one of them has ended.").ToResult();
+        if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
+            size.MaxRequestBodySize = null;
+        // The platform itself makes the sender wait.
+        if (http.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
+            rate.MinDataRate = null;
+
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(gone, lifetime.ApplicationStopping);
+        var rejected = new List<RejectedLine>();
+        var isDone = false;
+        try
+        {
+            await using var counted = new CountedStream(http.Request.Body, import);
+            await using var gzip = encoding == "gzip" ? new GZipStream(counted, CompressionMode.Decompress, leaveOpen: true) : null;
+            var body = gzip ?? (Stream)counted;
+            var file = type == "text/csv" ? ImportedTable.ReadAsync(body, options.MaxReadingBytes, stop.Token) : ImportedLines.ReadAsync(body, options.MaxReadingBytes, stop.Token);
+            await foreach (var chunk in file)
+                await chunks.TakeAsync(chunk, import, Reject, stop.Token);
+            isDone = true;
+        }
+        catch (InvalidDataException)
+        {
+            await chunks.TakeAsync(ImportChunk.Cut(import.LastLine + 1, "body: is not gzip, as Content-Encoding says"), import, Reject, stop.Token);
+            isDone = true;
+        }
+        catch (IngestLogFailedException)
+        {
+            return Interrupted("The readings could not be written to disk.");
+        }
+        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested && !gone.IsCancellationRequested)
+        {
+            return Interrupted("The platform is being stopped.");
+        }
+        finally
+        {
+            imports.End(import, isDone ? Imports.Done : Imports.Ended);
+        }
+
+        return import.Accepted + import.Duplicates > 0 || import.Rejected == 0
+            ? Results.Json(new ImportAnswer(import.Accepted, import.Duplicates, !import.IsCut, import.Rejected, rejected), Json.Options)
+            : new Failure(FailureKind.Invalid, $"No reading was taken. Line {rejected[0].Line}: {rejected[0].Error}").ToResult(
+                new Dictionary<string, object?> { ["accepted"] = 0, ["duplicates"] = 0, ["complete"] = !import.IsCut, ["rejected_count"] = import.Rejected, ["rejected"] = rejected });
+
+        void Reject(long line, string error, bool isLast)
+        {
+            if (isLast && rejected.Count == MostListed)
+                rejected.RemoveAt(MostListed - 1);
+            if (rejected.Count < MostListed)
+                rejected.Add(new RejectedLine(line, error));
+        }
+
+        IResult Interrupted(string why) =>
+            new Failure(FailureKind.Unavailable, $"{why} The file was taken in up to line {import.LastLine}; send what follows again.").ToResult(
+                new Dictionary<string, object?> { ["accepted"] = import.Accepted, ["duplicates"] = import.Duplicates, ["line"] = import.LastLine, ["rejected_count"] = import.Rejected, ["rejected"] = rejected });
+    }
+
+    /// <summary>How much of the body has been read.</summary>
+    private sealed class CountedStream(Stream inner, Imports.Running import) : Stream
+    {
+        public override bool CanRead => true;
+
+        public override bool CanSeek => false;
+
+        public override bool CanWrite => false;
+
+        public override long Length => throw new NotSupportedException();
+
+        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            var read = await inner.ReadAsync(buffer, cancellationToken);
+            Interlocked.Add(ref import.Bytes, read);
+            return read;
+        }
+
+        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
+
+        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+
+        public override void Flush()
+        {
+        }
+
+        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
+
+        public override void SetLength(long value) => throw new NotSupportedException();
+
+        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
+    }
+}

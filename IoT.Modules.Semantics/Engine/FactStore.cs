@@ -1,0 +1,263 @@
+using System.Runtime.CompilerServices;
+
+namespace IoT.Modules.Semantics.Engine;
+
+/// <summary>
+/// A fact, in one cache line: its terms, since when it holds, its neighbours in the lists of three indexes, and what holds it up.
+/// </summary>
+internal struct Row
+{
+    public const int Hidden = int.MaxValue;
+
+    /// <summary><see cref="Rule"/> of what is asserted.</summary>
+    public const int ByAssertion = -1;
+
+    public const int AssertedMask = 0x00FF_FFFF;
+
+    /// <summary>It held when the transaction began.</summary>
+    public const int Old = 1 << 24;
+
+    /// <summary>Its earlier state is in the transaction's log.</summary>
+    public const int Logged = 1 << 25;
+
+    /// <summary>It has come into the store with this transaction.</summary>
+    public const int Created = 1 << 26;
+
+    /// <summary>In the transaction's list of what is to be looked at again.</summary>
+    public const int Listed = 1 << 27;
+
+    public int S;
+    public int P;
+    public int O;
+
+    /// <summary>The step at which it came to hold, or <see cref="Hidden"/>.</summary>
+    public int Stamp;
+    public int NextSp;
+    public int PreviousSp;
+    public int NextPo;
+    public int PreviousPo;
+    public int NextP;
+    public int PreviousP;
+
+    /// <summary>Above 0, at most 1.</summary>
+    public double Degree;
+
+    /// <summary>Which way to satisfy the rule's body holds it up.</summary>
+    public ulong Witness;
+
+    /// <summary>The rule that holds it up.</summary>
+    public int Rule;
+
+    /// <summary>How many assert it, and flags.</summary>
+    public int Info;
+
+    public readonly bool Holds => Stamp != Hidden;
+
+    public readonly bool Held => (Info & Old) != 0;
+
+    public readonly bool IsAsserted => (Info & AssertedMask) != 0;
+}
+
+/// <summary>All facts, by each combination of their terms.</summary>
+internal sealed class FactStore
+{
+    private Slot[] _slots = new Slot[2048];
+    private int _usedSlots;
+    private int _free;
+    private readonly Dictionary<int, int> _predicateIndex = [];
+    private PredicateList[] _predicates = new PredicateList[64];
+    private int _predicateCount;
+
+    public Row[] Rows { get; private set; } = new Row[1024];
+
+    /// <summary>One more than the greatest row in use.</summary>
+    public int Limit { get; private set; } = 1;
+
+    /// <summary>Rows in use, those that don't hold at the moment included.</summary>
+    public int Count { get; private set; }
+
+    public PairIndex BySubject { get; } = new();
+
+    public PairIndex ByObject { get; } = new();
+
+    public long Bytes => (Rows.Length * 68L) + (_slots.Length * 8L) + BySubject.Bytes + ByObject.Bytes;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public int Find(int s, int p, int o)
+    {
+        var hash = Hash(s, p, o);
+        var (slots, rows) = (_slots, Rows);
+        var mask = slots.Length - 1;
+        for (var slot = hash & mask; ; slot = (slot + 1) & mask)
+        {
+            ref var entry = ref slots[slot];
+            if (entry.Row == 0)
+                return 0;
+            if (entry.Hash != hash || entry.Row < 0)
+                continue;
+            ref var row = ref rows[entry.Row];
+            if (row.S == s && row.P == p && row.O == o)
+                return entry.Row;
+        }
+    }
+
+    /// <summary>The row of a fact; a new one doesn't hold yet.</summary>
+    public int GetOrAdd(int s, int p, int o, out bool isNew)
+    {
+        var found = Find(s, p, o);
+        isNew = found == 0;
+        return isNew ? Add(s, p, o) : found;
+    }
+
+    /// <summary>Rows of a predicate: the first of their list.</summary>
+    public int PredicateHead(int predicate) => _predicateIndex.TryGetValue(predicate, out var index) ? _predicates[index].Head : 0;
+
+    public int PredicateCount(int predicate) => _predicateIndex.TryGetValue(predicate, out var index) ? _predicates[index].Count : 0;
+
+    /// <summary>Different subjects with a predicate.</summary>
+    public int SubjectCount(int predicate) => _predicateIndex.TryGetValue(predicate, out var index) ? _predicates[index].Subjects : 0;
+
+    public int ObjectCount(int predicate) => _predicateIndex.TryGetValue(predicate, out var index) ? _predicates[index].Objects : 0;
+
+    public int Predicates => Math.Max(_predicateCount, 1);
+
+    public void Remove(int index)
+    {
+        ref var row = ref Rows[index];
+        var hash = Hash(row.S, row.P, row.O);
+        var mask = _slots.Length - 1;
+        var slot = hash & mask;
+        while (_slots[slot].Row != index)
+            slot = (slot + 1) & mask;
+        _slots[slot].Row = -1;
+
+        ref var list = ref _predicates[_predicateIndex[row.P]];
+        if (BySubject.Remove(row.S, row.P, row.PreviousSp == 0, row.NextSp))
+            list.Subjects--;
+        if (row.PreviousSp != 0)
+            Rows[row.PreviousSp].NextSp = row.NextSp;
+        if (row.NextSp != 0)
+            Rows[row.NextSp].PreviousSp = row.PreviousSp;
+        if (ByObject.Remove(row.O, row.P, row.PreviousPo == 0, row.NextPo))
+            list.Objects--;
+        if (row.PreviousPo != 0)
+            Rows[row.PreviousPo].NextPo = row.NextPo;
+        if (row.NextPo != 0)
+            Rows[row.NextPo].PreviousPo = row.PreviousPo;
+        if (row.PreviousP != 0)
+            Rows[row.PreviousP].NextP = row.NextP;
+        else
+            list.Head = row.NextP;
+        if (row.NextP != 0)
+            Rows[row.NextP].PreviousP = row.PreviousP;
+        list.Count--;
+        row = new Row { Stamp = Row.Hidden, NextSp = _free };
+        _free = index;
+        Count--;
+    }
+
+    private int Add(int s, int p, int o)
+    {
+        int index;
+        if (_free != 0)
+        {
+            index = _free;
+            _free = Rows[index].NextSp;
+        }
+        else
+        {
+            index = Limit++;
+            if (index == Rows.Length)
+            {
+                var rows = new Row[Rows.Length * 2];
+                Array.Copy(Rows, rows, index);
+                Rows = rows;
+            }
+        }
+        Count++;
+        Insert(Hash(s, p, o), index);
+        ref var row = ref Rows[index];
+        row = new Row { S = s, P = p, O = o, Stamp = Row.Hidden, Info = Row.Created };
+        ref var list = ref List(p);
+        row.NextP = list.Head;
+        list.Head = index;
+        list.Count++;
+        if (row.NextP != 0)
+            Rows[row.NextP].PreviousP = index;
+        row.NextSp = BySubject.Push(s, p, index, out var isNew);
+        if (isNew)
+            list.Subjects++;
+        if (row.NextSp != 0)
+            Rows[row.NextSp].PreviousSp = index;
+        row.NextPo = ByObject.Push(o, p, index, out isNew);
+        if (isNew)
+            list.Objects++;
+        if (row.NextPo != 0)
+            Rows[row.NextPo].PreviousPo = index;
+        return index;
+    }
+
+    private void Insert(int hash, int index)
+    {
+        if ((_usedSlots + 1) * 5L > _slots.Length * 3L)
+        {
+            var old = _slots;
+            var size = 2048;
+            while (size < Count * 3L)
+                size *= 2;
+            _slots = new Slot[size];
+            _usedSlots = 0;
+            foreach (var entry in old)
+            {
+                if (entry.Row > 0)
+                    Place(entry.Hash, entry.Row);
+            }
+        }
+        Place(hash, index);
+    }
+
+    private void Place(int hash, int index)
+    {
+        var mask = _slots.Length - 1;
+        var slot = hash & mask;
+        while (_slots[slot].Row > 0)
+            slot = (slot + 1) & mask;
+        if (_slots[slot].Row == 0)
+            _usedSlots++;
+        _slots[slot] = new Slot { Hash = hash, Row = index };
+    }
+
+    private ref PredicateList List(int predicate)
+    {
+        if (!_predicateIndex.TryGetValue(predicate, out var index))
+        {
+            index = _predicateCount++;
+            if (index == _predicates.Length)
+                Array.Resize(ref _predicates, index * 2);
+            _predicateIndex.Add(predicate, index);
+        }
+        return ref _predicates[index];
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Hash(int s, int p, int o)
+    {
+        var hash = ((((ulong)(uint)s << 32) | (uint)o) * 0x9E3779B97F4A7C15) ^ ((ulong)(uint)p * 0xC2B2AE3D27D4EB4F);
+        hash ^= hash >> 29;
+        return (int)((hash * 0xBF58476D1CE4E5B9) >> 33);
+    }
+
+    private struct Slot
+    {
+        public int Hash;
+        public int Row;
+    }
+
+    private struct PredicateList
+    {
+        public int Head;
+        public int Count;
+        public int Subjects;
+        public int Objects;
+    }
+}

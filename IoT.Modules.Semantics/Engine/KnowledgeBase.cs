@@ -1,0 +1,379 @@
+using System.Collections;
+using System.Diagnostics.CodeAnalysis;
+using IoT.Modules.Semantics.Rules;
+using IoT.Modules.Semantics.Terms;
+
+namespace IoT.Modules.Semantics.Engine;
+
+/// <summary>
+/// Facts, rules, and what follows from them. Every call is atomic: a change holds with everything that it entails, or nothing has
+/// changed and the answer says why. Calls wait for one another.
+/// </summary>
+[SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "The lease is returned within the call.")]
+internal sealed partial class KnowledgeBase
+{
+    /// <summary>Terms that come before it is worth while to look for those that nobody needs any more.</summary>
+    private const int SweepAfter = 50_000;
+
+    private readonly Lock _lock = new();
+    private readonly EngineOptions _options;
+    private readonly FactStore _store = new();
+    private readonly Reasoner _reasoner;
+    private readonly Dictionary<string, int[]> _documents = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, List<CompiledRule>> _ruleSets = new(StringComparer.Ordinal);
+    private readonly Dictionary<long, int> _values = [];
+    private readonly HashSet<int> _single = [];
+    private readonly Stack<Action> _undo = new();
+    private readonly Stack<int> _freeRuleIds = new();
+    private long[] _tags = [];
+    private int _nextRuleId;
+    private int _termsAfterSweep = SweepAfter;
+
+    public KnowledgeBase(EngineOptions options)
+    {
+        _options = options;
+        _reasoner = new Reasoner(_store, Terms, options);
+    }
+
+    public TermDictionary Terms { get; } = new();
+
+    public long Asserted => _reasoner.Asserted;
+
+    public long Derived => _reasoner.Derived;
+
+    /// <summary>Memory that facts and terms take.</summary>
+    public long Bytes => _store.Bytes + Terms.Bytes + (_tags.Length * 8L) + (_values.Count * 40L) + (_documents.Values.Sum(rows => (long)rows.Length) * 4);
+
+    /// <summary>A model takes the place of the one of the same name. Takes the document over.</summary>
+    public Commit Put(FactDocument document, CancellationToken cancellationToken = default) => Load([document], [], cancellationToken);
+
+    /// <summary>A set of rules takes the place of the one of the same name.</summary>
+    public Commit Put(RuleSet rules, CancellationToken cancellationToken = default) => Load([], [rules], cancellationToken);
+
+    /// <summary>Several at once: all of them, or none.</summary>
+    public Commit Load(IReadOnlyList<FactDocument> documents, IReadOnlyList<RuleSet> ruleSets, CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            return Change(() => Set(documents, ruleSets), isLoad: true, cancellationToken, documents);
+        }
+        finally
+        {
+            foreach (var document in documents)
+                document.Dispose();
+        }
+    }
+
+    public Commit RemoveFacts(string name, CancellationToken cancellationToken = default) => Change(() => SetDocument(name, []), isLoad: false, cancellationToken);
+
+    public Commit RemoveRules(string name, CancellationToken cancellationToken = default) => Change(() => SetRules([(name, null)]), isLoad: false, cancellationToken);
+
+    public CheckResult Check(FactDocument document, CancellationToken cancellationToken = default) => Try(() => Set([document], []), cancellationToken);
+
+    public CheckResult Check(RuleSet rules, CancellationToken cancellationToken = default) => Try(() => Set([], [rules]), cancellationToken);
+
+    public CheckResult CheckRemoveFacts(string name, CancellationToken cancellationToken = default) => Try(() => SetDocument(name, []), cancellationToken);
+
+    public CheckResult CheckRemoveRules(string name, CancellationToken cancellationToken = default) => Try(() => SetRules([(name, null)]), cancellationToken);
+
+    /// <summary>Facts beside documents. Goes on when the memory limit is reached.</summary>
+    public Commit Apply(FactBatch batch, CancellationToken cancellationToken = default) => Change(() => Set(batch), isLoad: false, cancellationToken, batch: batch);
+
+    /// <summary>Makes changes, lets someone look at what follows from them, and takes them back. Null when they can't be made.</summary>
+    public T? Overlay<T>(FactBatch batch, Func<Commit, T> read, out EngineError? error, CancellationToken cancellationToken = default)
+    {
+        lock (_lock)
+        {
+            _reasoner.Begin(isLimited: false, cancellationToken);
+            var rules = _reasoner.Rules;
+            try
+            {
+                error = Set(batch);
+                if (error is not null)
+                    return default;
+                _reasoner.Run();
+                var (derived, asserted) = Changes();
+                using var commit = new Commit(null, derived, asserted, Terms.Lease());
+                return read(commit);
+            }
+            catch (EngineException exception)
+            {
+                error = exception.Error;
+                return default;
+            }
+            finally
+            {
+                Undo(rules);
+            }
+        }
+    }
+
+    private Commit Change(Func<EngineError?> set, bool isLoad, CancellationToken cancellationToken, IReadOnlyList<FactDocument>? documents = null, FactBatch? batch = null)
+    {
+        lock (_lock)
+        {
+            Sweep(documents ?? [], batch);
+            _reasoner.Begin(isLoad, cancellationToken);
+            var rules = _reasoner.Rules;
+            var isDone = false;
+            EngineError? error;
+            try
+            {
+                error = set();
+                if (error is null)
+                {
+                    _reasoner.Run();
+                    if (isLoad)
+                        error = MemoryError();
+                }
+                if (error is null)
+                {
+                    var lease = Terms.Lease();
+                    var (derived, asserted) = Changes();
+                    _reasoner.Commit();
+                    _undo.Clear();
+                    foreach (var gone in rules.Rules.Except(_reasoner.Rules.Rules))
+                        _freeRuleIds.Push(gone.Id);
+                    isDone = true;
+                    return new Commit(null, derived, asserted, lease);
+                }
+            }
+            catch (EngineException exception)
+            {
+                error = exception.Error;
+            }
+            finally
+            {
+                if (!isDone)
+                    Undo(rules);
+            }
+            return new Commit(error, [], [], null);
+        }
+    }
+
+    private CheckResult Try(Func<EngineError?> set, CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            _reasoner.Begin(isLimited: true, cancellationToken);
+            var rules = _reasoner.Rules;
+            try
+            {
+                if (set() is { } error)
+                    return new CheckResult(error, 0, 0);
+                _reasoner.Run();
+                if (MemoryError() is { } tooMuch)
+                    return new CheckResult(tooMuch, 0, 0);
+                var (appeared, vanished) = _reasoner.Count();
+                return new CheckResult(null, appeared, vanished);
+            }
+            catch (EngineException exception)
+            {
+                return new CheckResult(exception.Error, 0, 0);
+            }
+            finally
+            {
+                Undo(rules);
+            }
+        }
+    }
+
+    private EngineError? MemoryError() => Bytes <= _options.MemoryLimitBytes
+        ? null
+        : new EngineError(EngineErrorKind.MemoryLimit, $"facts would take {Bytes >> 20} MiB, more than the limit of {_options.MemoryLimitBytes >> 20} MiB");
+
+    private void Undo(RuleBase rules)
+    {
+        while (_undo.TryPop(out var undo))
+            undo();
+        foreach (var added in _reasoner.Rules.Rules.Except(rules.Rules))
+            _freeRuleIds.Push(added.Id);
+        _reasoner.Rollback(rules);
+    }
+
+    private (List<FactChange> Derived, List<TripleId> Asserted) Changes()
+    {
+        var (derived, asserted) = (new List<FactChange>(), new List<TripleId>());
+        _reasoner.Changes(derived, asserted);
+        return (derived, asserted);
+    }
+
+    private EngineError? Set(IReadOnlyList<FactDocument> documents, IReadOnlyList<RuleSet> ruleSets)
+    {
+        foreach (var document in documents)
+            SetDocument(document.Name, document.Terms);
+        foreach (var rules in ruleSets)
+        {
+            using var facts = FactDocument.Of(Terms, FactsBeside(rules.Name), rules.Facts);
+            SetDocument(facts.Name, facts.Terms);
+        }
+        return ruleSets.Count == 0 ? null : SetRules([.. ruleSets.Select(rules => (rules.Name, (RuleSet?)rules))]);
+    }
+
+    // Facts that stand beside rules are a document of their own; no model can have this name.
+    private static string FactsBeside(string rules) => "rules " + rules;
+
+    private EngineError? SetDocument(string name, ReadOnlySpan<int> terms)
+    {
+        var rows = new List<int>(terms.Length / 3);
+        for (var i = 0; i < terms.Length; i += 3)
+        {
+            var index = _reasoner.Assert(terms[i], terms[i + 1], terms[i + 2]);
+            ref var row = ref _store.Rows[index];
+            if ((row.Info & Row.Listed) != 0)
+            {
+                _reasoner.Retract(index);
+                continue;
+            }
+            row.Info |= Row.Listed;
+            rows.Add(index);
+        }
+        foreach (var index in rows)
+            _store.Rows[index].Info &= ~Row.Listed;
+        var before = _documents.GetValueOrDefault(name);
+        foreach (var index in before ?? [])
+            _reasoner.Retract(index);
+        if (rows.Count > 0)
+            _documents[name] = [.. rows];
+        else
+            _documents.Remove(name);
+        _undo.Push(() =>
+        {
+            if (before is null)
+                _documents.Remove(name);
+            else
+                _documents[name] = before;
+        });
+        return null;
+    }
+
+    private EngineError? SetRules(IReadOnlyList<(string Name, RuleSet? Rules)> sets)
+    {
+        var before = new Dictionary<string, List<CompiledRule>>(_ruleSets, StringComparer.Ordinal);
+        _undo.Push(() =>
+        {
+            _ruleSets.Clear();
+            foreach (var (name, rules) in before)
+                _ruleSets.Add(name, rules);
+        });
+        foreach (var (name, rules) in sets)
+        {
+            if (rules is null)
+            {
+                _ruleSets.Remove(name);
+                SetDocument(FactsBeside(name), []);
+                continue;
+            }
+            var compiled = rules.Rules.Select(rule => new CompiledRule(rule, Terms)).ToList();
+            foreach (var rule in compiled)
+                rule.Id = _freeRuleIds.TryPop(out var free) ? free : _nextRuleId++;
+            _ruleSets[name] = compiled;
+        }
+        if (RuleBase.Of([.. _ruleSets.OrderBy(pair => pair.Key, StringComparer.Ordinal).SelectMany(pair => pair.Value)], out var error) is not { } next)
+            return error;
+        _reasoner.Remember(_reasoner.Rules.Rules.Except(next.Rules));
+        _reasoner.Replace(next);
+        return null;
+    }
+
+    private EngineError? Set(FactBatch batch)
+    {
+        foreach (var item in batch.Items)
+        {
+            switch (item.Kind)
+            {
+                case FactBatchKind.Replace:
+                    var value = _reasoner.Assert(item.Subject, item.Predicate, item.Object);
+                    SetValue(((long)item.Subject << 32) | (uint)item.Predicate, value);
+                    SetTag(value, item.Tag);
+                    break;
+                case FactBatchKind.Take:
+                    SetValue(((long)item.Subject << 32) | (uint)item.Predicate, 0);
+                    break;
+                case FactBatchKind.TakeAll:
+                    foreach (var key in _values.Keys.ToList())
+                        SetValue(key, 0);
+                    break;
+                case FactBatchKind.Assert:
+                    var index = _reasoner.Assert(item.Subject, item.Predicate, item.Object);
+                    if (_single.Add(index))
+                        _undo.Push(() => _single.Remove(index));
+                    else
+                        _reasoner.Retract(index);
+                    SetTag(index, item.Tag);
+                    break;
+                case FactBatchKind.Retract:
+                    var found = _store.Find(item.Subject, item.Predicate, item.Object);
+                    if (found == 0 || !_single.Remove(found))
+                        break;
+                    _undo.Push(() => _single.Add(found));
+                    _reasoner.Retract(found);
+                    break;
+            }
+        }
+        return null;
+    }
+
+    private void SetValue(long key, int row)
+    {
+        _values.TryGetValue(key, out var before);
+        if (before != 0)
+            _reasoner.Retract(before);
+        if (row != 0)
+            _values[key] = row;
+        else
+            _values.Remove(key);
+        _undo.Push(() =>
+        {
+            if (before != 0)
+                _values[key] = before;
+            else
+                _values.Remove(key);
+        });
+    }
+
+    private void SetTag(int row, long tag)
+    {
+        if (row >= _tags.Length)
+        {
+            if (tag == 0)
+                return;
+            Array.Resize(ref _tags, Math.Max(row + 1, _store.Rows.Length));
+        }
+        var before = _tags[row];
+        if (before == tag)
+            return;
+        _tags[row] = tag;
+        _undo.Push(() => _tags[row] = before);
+    }
+
+    // Values that have been replaced leave their literals behind. Those of a change that is to come are needed, and its leases no hindrance.
+    private void Sweep(IReadOnlyList<FactDocument> documents, FactBatch? batch)
+    {
+        var leases = documents.Count + (batch is null ? 0 : 1);
+        if (Terms.Count <= _termsAfterSweep || Terms.Leases > leases)
+            return;
+        var marked = new BitArray(Terms.Limit);
+        for (var index = 1; index < _store.Limit; index++)
+        {
+            ref var row = ref _store.Rows[index];
+            if (row.S != 0)
+                marked[row.S] = marked[row.P] = marked[row.O] = true;
+        }
+        foreach (var rule in _reasoner.Rules.Rules)
+        {
+            foreach (var constant in rule.Constants)
+                marked[constant] = true;
+        }
+        foreach (var document in documents)
+        {
+            foreach (var term in document.Terms)
+                marked[term] = true;
+        }
+        foreach (var item in batch?.Items ?? [])
+            marked[item.Subject] = marked[item.Predicate] = marked[item.Object] = true;
+        _reasoner.Forget();
+        if (Terms.Sweep(marked, leases))
+            _termsAfterSweep = Math.Max(SweepAfter, Terms.Count * 2);
+    }
+}

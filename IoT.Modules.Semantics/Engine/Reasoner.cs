@@ -1,0 +1,344 @@
+using IoT.Modules.Semantics.Terms;
+
+namespace IoT.Modules.Semantics.Engine;
+
+/// <summary>
+/// Keeps what follows from what is asserted. Each derived fact stands on one way to satisfy one rule, its witness: the best, and among
+/// equals the first. Witnesses never go in a circle, so a fact whose witness is untouched by a change still holds, in the same degree,
+/// and only what stands on something lost is looked at again. All changes since <see cref="Begin"/> are in a log, and can be undone.
+/// </summary>
+internal sealed partial class Reasoner(FactStore store, TermDictionary terms, EngineOptions options)
+{
+    private readonly List<LogEntry> _log = [];
+    private int[] _logOf = new int[1024];
+    private readonly PriorityQueue<int, int> _dirty = new();
+    private bool[] _isDirty = [];
+    private readonly List<int> _suspects = [];
+    private readonly List<int> _changed = [];
+    private readonly Planner _planner = new(store);
+    private readonly PlanCompiler _compiler = new(options);
+    private readonly Workload _workload = new(options, () => store.Bytes + terms.Bytes);
+    private readonly Dictionary<(CompiledRule, int), Plan> _supports = [];
+    private Evaluator? _evaluator;
+    private HashSet<CompiledRule> _new = [];
+    private int _stamp = 1;
+    private int _began;
+
+    public RuleBase Rules { get; private set; } = RuleBase.Empty;
+
+    public FactStore Store => store;
+
+    /// <summary>Facts that are asserted.</summary>
+    public long Asserted { get; private set; }
+
+    /// <summary>Facts that are derived and not asserted.</summary>
+    public long Derived { get; private set; }
+
+    private Evaluator Evaluator => _evaluator ??= new Evaluator(store, terms, options, _workload, _compiler);
+
+    /// <summary>Begins a transaction.</summary>
+    public void Begin(bool isLimited, CancellationToken cancellationToken)
+    {
+        if (_stamp > int.MaxValue / 2)
+            Restamp();
+        _began = ++_stamp;
+        _workload.Begin();
+        (_workload.Cancellation, _workload.IsLimited) = (cancellationToken, isLimited);
+        _workload.Derived = Derived;
+    }
+
+    /// <summary>One more asserts a fact.</summary>
+    public int Assert(int s, int p, int o)
+    {
+        var index = store.GetOrAdd(s, p, o, out _);
+        Touch(index);
+        store.Rows[index].Info++;
+        return index;
+    }
+
+    /// <summary>One fewer asserts it.</summary>
+    public void Retract(int index)
+    {
+        Touch(index);
+        store.Rows[index].Info--;
+    }
+
+    /// <summary>These rules take the place of those in force.</summary>
+    public void Replace(RuleBase rules)
+    {
+        var before = Rules;
+        Rules = rules;
+        _isDirty = new bool[rules.Strata.Count];
+        _supports.Clear();
+        _new = [.. rules.Rules.Except(before.Rules)];
+        foreach (var rule in _plans.Keys.Except(rules.Rules).ToList())
+            _plans.Remove(rule);
+        foreach (var rule in _new)
+            Wake(rule.Stratum);
+        var gone = new HashSet<int>(before.Rules.Except(rules.Rules).Select(rule => rule.Id));
+        if (gone.Count == 0)
+            return;
+        for (var index = 1; index < store.Limit; index++)
+        {
+            ref var row = ref store.Rows[index];
+            if (row.S != 0 && row.Holds && row.Rule != Row.ByAssertion && gone.Contains(row.Rule))
+            {
+                Touch(index);
+                Hide(ref store.Rows[index]);
+            }
+        }
+    }
+
+    /// <summary>Derives what follows from what has been changed since <see cref="Begin"/>.</summary>
+    public void Run()
+    {
+        var touched = _log.Count;
+        if (!options.Incremental || (touched > 1_000 && touched > (Asserted + Derived) / 2))
+        {
+            RunAnew();
+            return;
+        }
+        for (var i = 0; i < touched; i++)
+            Settle(_log[i].Row);
+        while (_dirty.TryDequeue(out var stratum, out _))
+        {
+            _isDirty[stratum] = false;
+            RunStratum(stratum);
+        }
+        _new.Clear();
+    }
+
+    /// <summary>What has changed since <see cref="Begin"/>; derived facts are those that aren't asserted.</summary>
+    public void Changes(List<FactChange> derived, List<TripleId> asserted)
+    {
+        foreach (var entry in _log)
+        {
+            ref var row = ref store.Rows[entry.Row];
+            if (entry.WasAsserted != row.IsAsserted)
+                asserted.Add(new TripleId(row.S, row.P, row.O));
+            var (was, isNow) = (entry.Held && !entry.WasAsserted, row.Holds && !row.IsAsserted);
+            if (!was && !isNow)
+                continue;
+            if (was && isNow && entry.Degree == row.Degree)
+                continue;
+            derived.Add(new FactChange(
+                new TripleId(row.S, row.P, row.O),
+                !was ? ChangeKind.Appeared : !isNow ? ChangeKind.Vanished : ChangeKind.DegreeChanged,
+                isNow ? row.Degree : 0,
+                was ? entry.Degree : 0,
+                (isNow ? Rules[row.Rule] : RuleBefore(entry.Rule))?.Source.Info));
+        }
+    }
+
+    /// <summary>How many derived facts have appeared and vanished since <see cref="Begin"/>.</summary>
+    public (long Appeared, long Vanished) Count()
+    {
+        var (appeared, vanished) = (0L, 0L);
+        foreach (var entry in _log)
+        {
+            ref var row = ref store.Rows[entry.Row];
+            var (was, isNow) = (entry.Held && !entry.WasAsserted, row.Holds && !row.IsAsserted);
+            appeared += isNow && !was ? 1 : 0;
+            vanished += was && !isNow ? 1 : 0;
+        }
+        return (appeared, vanished);
+    }
+
+    /// <summary>What has changed stays.</summary>
+    public void Commit()
+    {
+        foreach (var entry in _log)
+        {
+            ref var row = ref store.Rows[entry.Row];
+            var (wasDerived, isDerived) = (entry.Held && !entry.WasAsserted, row.Holds && !row.IsAsserted);
+            Derived += (isDerived ? 1 : 0) - (wasDerived ? 1 : 0);
+            Asserted += (row.IsAsserted ? 1 : 0) - (entry.WasAsserted ? 1 : 0);
+            if (!row.Holds)
+                store.Remove(entry.Row);
+            else
+                row.Info = (row.Info & Row.AssertedMask) | Row.Old;
+        }
+        EndTransaction();
+    }
+
+    /// <summary>Everything is as it was.</summary>
+    public void Rollback(RuleBase rules)
+    {
+        for (var i = _log.Count - 1; i >= 0; i--)
+        {
+            var entry = _log[i];
+            ref var row = ref store.Rows[entry.Row];
+            if ((row.Info & Row.Created) != 0)
+            {
+                store.Remove(entry.Row);
+                continue;
+            }
+            (row.Stamp, row.Degree, row.Witness, row.Rule, row.Info) = (entry.Stamp, entry.Degree, entry.Witness, entry.Rule, entry.Info);
+        }
+        if (!ReferenceEquals(Rules, rules))
+        {
+            Rules = rules;
+            // Rules that are in both were given the strata of what is taken back.
+            for (var stratum = 0; stratum < rules.Strata.Count; stratum++)
+                rules.Strata[stratum].Rules.ForEach(rule => rule.Stratum = stratum);
+            _isDirty = new bool[rules.Strata.Count];
+            _supports.Clear();
+        }
+        EndTransaction();
+    }
+
+    /// <summary>Terms have been forgotten.</summary>
+    public void Forget()
+    {
+        _evaluator?.Forget();
+        _workers.ForEach(worker => worker.Forget());
+    }
+
+    private void EndTransaction()
+    {
+        _log.Clear();
+        if (_log.Capacity > 1 << 16)
+            _log.Capacity = 1 << 10;
+        _dirty.Clear();
+        Array.Clear(_isDirty);
+        _new.Clear();
+        _suspects.Clear();
+        _changed.Clear();
+        foreach (var triggers in _pending)
+        {
+            triggers.Lost.Clear();
+            triggers.Gained.Clear();
+        }
+        _pending.Clear();
+        foreach (var stratum in _withRetries)
+            stratum.Retries.Clear();
+        _withRetries.Clear();
+        Evaluator.Reset();
+        _workers.ForEach(worker => worker.Reset());
+        _isAnew = false;
+        _workload.Cancellation = default;
+    }
+
+    private readonly List<Trigger> _pending = [];
+    private readonly List<Stratum> _withRetries = [];
+
+    private CompiledRule? RuleBefore(int id) => Rules[id] ?? (_gone?.GetValueOrDefault(id));
+
+    private Dictionary<int, CompiledRule>? _gone;
+
+    /// <summary>Rules that are no longer in force, for telling what has vanished with them.</summary>
+    public void Remember(IEnumerable<CompiledRule> gone) => _gone = gone.ToDictionary(rule => rule.Id);
+
+    // Its state before the transaction goes to the log, once.
+    private void Touch(int index)
+    {
+        ref var row = ref store.Rows[index];
+        if ((row.Info & Row.Logged) != 0)
+            return;
+        if (index >= _logOf.Length)
+            Array.Resize(ref _logOf, Math.Max(store.Rows.Length, index + 1));
+        _logOf[index] = _log.Count;
+        _log.Add(new LogEntry(index, row.Stamp, row.Rule, row.Info, row.Degree, row.Witness));
+        row.Info |= Row.Logged;
+    }
+
+    // What the change of assertions means for a fact, before anything is derived.
+    private void Settle(int index)
+    {
+        ref var row = ref store.Rows[index];
+        var entry = _log[_logOf[index]];
+        if (row.IsAsserted)
+        {
+            if (entry.WasAsserted)
+                return;
+            var isNews = !entry.Held || entry.Degree < 1;
+            Set(ref row, 1, Row.ByAssertion, 0, isNews ? ++_stamp : entry.Stamp);
+            if (isNews)
+                Send(index, isLost: false, 0);
+            return;
+        }
+        if (entry.WasAsserted)
+            Hide(ref row);
+        if (entry.Held && !row.Holds)
+        {
+            // A rule may hold it up as well: that is found out when the rule's stratum comes.
+            Send(index, isLost: true, 0);
+            Retry(index, 0);
+        }
+    }
+
+    private static void Hide(ref Row row) => (row.Stamp, row.Degree, row.Rule, row.Witness) = (Row.Hidden, 0, Row.ByAssertion, 0);
+
+    private static void Set(ref Row row, double degree, int rule, ulong witness, int stamp) =>
+        (row.Stamp, row.Degree, row.Rule, row.Witness) = (stamp, degree, rule, witness);
+
+    private void Send(int index, bool isLost, int from, int to = int.MaxValue)
+    {
+        ref var row = ref store.Rows[index];
+        Rules.Dispatch(index, row.P, row.O, isLost, from, to, _wake ??= Wake);
+    }
+
+    private Action<Trigger>? _wake;
+
+    private void Wake(Trigger trigger)
+    {
+        if (trigger.Lost.Count + trigger.Gained.Count == 1)
+            _pending.Add(trigger);
+        Wake(trigger.Rule.Stratum);
+    }
+
+    private void Wake(int stratum)
+    {
+        if (_isDirty[stratum])
+            return;
+        _isDirty[stratum] = true;
+        _dirty.Enqueue(stratum, stratum);
+    }
+
+    private void Retry(int index, int from)
+    {
+        ref var row = ref store.Rows[index];
+        foreach (var (rule, _) in Rules.HeadsFor(row.P, row.O))
+        {
+            if (rule.Stratum < from)
+                continue;
+            var stratum = Rules.Strata[rule.Stratum];
+            if (stratum.Retries.Count > 0 && stratum.Retries[^1] == index)
+                continue;
+            if (stratum.Retries.Count == 0)
+                _withRetries.Add(stratum);
+            stratum.Retries.Add(index);
+            Wake(rule.Stratum);
+        }
+    }
+
+    private void Restamp()
+    {
+        for (var index = 1; index < store.Limit; index++)
+        {
+            if (store.Rows[index].Holds)
+                store.Rows[index].Stamp = 1;
+        }
+        _stamp = 1;
+    }
+
+    private readonly record struct LogEntry(int Row, int Stamp, int Rule, int Info, double Degree, ulong Witness)
+    {
+        public bool Held => Stamp != Engine.Row.Hidden;
+
+        public bool WasAsserted => (Info & Engine.Row.AssertedMask) != 0;
+    }
+}
+
+internal enum ChangeKind
+{
+    Appeared,
+    Vanished,
+    DegreeChanged,
+}
+
+/// <summary>A change of a fact that is derived and not asserted.</summary>
+/// <param name="Degree">Now; 0 when it has vanished.</param>
+/// <param name="Before">0 when it has appeared.</param>
+/// <param name="Rule">What it stands on, or stood on.</param>
+internal readonly record struct FactChange(TripleId Fact, ChangeKind Kind, double Degree, double Before, Rules.RuleInfo? Rule);

@@ -1,0 +1,142 @@
+using System.Globalization;
+using System.Text;
+
+namespace IoT.Tests.Semantics.Proof;
+
+/// <summary>
+/// Random rules over few names, so that they meet often: chains, recursion through one rule and several, joins, constants, several
+/// heads, comparisons, arithmetic; and, when wanted, negation and aggregation of what lower levels derive.
+/// </summary>
+internal sealed class RandomProgram
+{
+    public const int Entities = 6;
+
+    private static readonly string[] Confidences = ["1", "0.95", "0.9", "0.8", "0.7", "0.5", "0.3"];
+
+    private readonly Random _random;
+    private readonly bool _isPositive;
+
+    /// <param name="isPositive">No negation and no aggregation.</param>
+    public RandomProgram(Random random, bool isPositive)
+    {
+        (_random, _isPositive) = (random, isPositive);
+        for (var level = 0; level < 4; level++)
+        {
+            var rules = new List<string>();
+            for (var i = random.Next(1, 4); i > 0; i--)
+                rules.Add(Rule(level));
+            Levels.Add(rules);
+        }
+    }
+
+    /// <summary>Rules, each with its comments, by level.</summary>
+    public List<List<string>> Levels { get; } = [];
+
+    public string Text => string.Concat(Levels.SelectMany(rules => rules));
+
+    public static string Entity(int number) => string.Create(CultureInfo.InvariantCulture, $":e{number}");
+
+    // Level 0 derives into the asserted predicates themselves.
+    private string Predicate(int level) => string.Create(CultureInfo.InvariantCulture, $":{(level == 0 ? 'b' : 'd')}{level}{_random.Next(level == 0 ? 3 : 2)}");
+
+    private string Rule(int level)
+    {
+        var body = new List<string>();
+        var variables = new List<string>();
+        var numbers = new List<string>();
+        for (var i = _random.Next(1, 4); i > 0; i--)
+            body.Add(Pattern(_random.Next(level + 1), variables));
+        // Readings: compared, joined, or carried along.
+        if (_random.Next(3) > 0)
+        {
+            var owner = Pick(variables);
+            body.Add($"{owner} :v{_random.Next(2)} ?n0");
+            numbers.Add("?n0");
+            if (_random.Next(3) == 0)
+            {
+                body.Add($"{Pick(variables)} :v{_random.Next(2)} ?n1");
+                body.Add(_random.Next(2) == 0 ? "?n0 math:greaterThan ?n1" : "(?n0 ?n1) math:difference ?n2 . ?n2 math:greaterThan 2");
+            }
+            if (_random.Next(3) > 0)
+                body.Add($"?n0 math:{(_random.Next(2) == 0 ? "greaterThan" : "lessThan")} {_random.Next(2, 8)}");
+        }
+        if (_random.Next(4) == 0 && variables.Distinct().Take(2).ToList() is [var a, var b])
+            body.Add($"{a} log:notEqualTo {b}");
+        if (!_isPositive && level > 0 && _random.Next(2) == 0)
+            body.Add($"?scope log:notIncludes {{ {string.Join(" . ", Inner(level - 1, Pick(variables)))} }}");
+        if (!_isPositive && level > 0 && _random.Next(3) == 0)
+        {
+            body.Add($"(?m {{ {Pick(variables)} {Predicate(_random.Next(level))} ?y . ?y :v{_random.Next(2)} ?m }} ?l) log:collectAllIn ?scope");
+            switch (_random.Next(4))
+            {
+                case 0:
+                    body.Add("?l list:length ?k");
+                    numbers.Add("?k");
+                    break;
+                case 1:
+                    body.Add("?l math:sum ?k");
+                    numbers.Add("?k");
+                    break;
+                case 2:
+                    body.Add("?l math:max ?k . ?k math:greaterThan 4");
+                    break;
+                default:
+                    body.Add("?l list:length ?k . ?k math:greaterThan 1");
+                    break;
+            }
+        }
+        for (var i = body.Count - 1; i > 0; i--)
+        {
+            var j = _random.Next(i + 1);
+            (body[i], body[j]) = (body[j], body[i]);
+        }
+        var heads = new List<string>();
+        for (var i = _random.Next(5) == 0 ? 2 : 1; i > 0; i--)
+        {
+            // Numbers go into predicates of their own: a level never feeds its own arithmetic.
+            heads.Add(numbers.Count > 0 && level == 3 && _random.Next(2) == 0
+                ? $"{Pick(variables)} :k {numbers[_random.Next(numbers.Count)]}"
+                : $"{(_random.Next(8) == 0 ? Entity(_random.Next(Entities)) : Pick(variables))} {Predicate(level)} {(_random.Next(6) == 0 ? Entity(_random.Next(Entities)) : Pick(variables))}");
+        }
+        return $"# @confidence {Confidences[_random.Next(Confidences.Length)]}\n{{ {string.Join(" . ", body)} }} => {{ {string.Join(" . ", heads)} }} .\n";
+    }
+
+    private string Pattern(int level, List<string> variables)
+    {
+        var subject = variables.Count > 0 && _random.Next(4) > 0 ? Pick(variables) : New(variables);
+        var @object = _random.Next(10) == 0 ? Entity(_random.Next(Entities)) : variables.Count > 1 && _random.Next(4) == 0 ? Pick(variables) : New(variables);
+        return $"{subject} {Predicate(level)} {@object}";
+    }
+
+    private IEnumerable<string> Inner(int level, string shared)
+    {
+        yield return _random.Next(2) == 0 ? $"{shared} {Predicate(_random.Next(level + 1))} ?own" : $"?own {Predicate(_random.Next(level + 1))} {shared}";
+        if (_random.Next(2) == 0)
+            yield return _random.Next(2) == 0 ? $"?own {Predicate(_random.Next(level + 1))} ?other" : "?own :v0 ?w . ?w math:greaterThan 4";
+    }
+
+    private static string New(List<string> variables)
+    {
+        var name = string.Create(CultureInfo.InvariantCulture, $"?x{variables.Count}");
+        variables.Add(name);
+        return name;
+    }
+
+    private string Pick(List<string> variables) => variables[_random.Next(variables.Count)];
+
+    /// <summary>A model of asserted facts.</summary>
+    public static string Facts(Random random, int most)
+    {
+        var text = new StringBuilder();
+        for (var i = random.Next(most + 1); i > 0; i--)
+        {
+            text.Append(random.Next(4) == 0
+                ? string.Create(CultureInfo.InvariantCulture, $"{Entity(random.Next(Entities))} :v{random.Next(2)} {random.Next(10)} .\n")
+                : string.Create(CultureInfo.InvariantCulture, $"{Entity(random.Next(Entities))} :b0{random.Next(3)} {Entity(random.Next(Entities))} .\n"));
+        }
+        // Now and then what rules derive is also asserted.
+        if (random.Next(4) == 0)
+            text.Append(CultureInfo.InvariantCulture, $"{Entity(random.Next(Entities))} :d{random.Next(1, 4)}{random.Next(2)} {Entity(random.Next(Entities))} .\n");
+        return text.ToString();
+    }
+}
