@@ -50,16 +50,18 @@ internal sealed partial class StorageBenchmark : IDisposable
     {
         Say($"bytes_per_reading: {_sizes.Layout} readings each");
         var bare = await layouts.MeasureAsync(Layouts.Bare, _sizes.Layout, _stop);
-        var ours = await layouts.MeasureAsync(Layouts.Bare + Layouts.Series, _sizes.Layout, _stop);
+        var ours = await layouts.MeasureAsync(Layouts.Bare + Layouts.Series + Layouts.Arrival, _sizes.Layout, _stop);
         var seed = await layouts.MeasureAsync(Layouts.Seed, _sizes.Layout, _stop);
         Add(Figure.AtMost(Name, "bytes_per_reading", ours.Bytes, "B", "the seed's schema", seed.Bytes, 0.9));
         Add(Figure.Told(Name, "bytes_per_reading: insert", ours.Microseconds, "µs/reading", "the seed's schema", seed.Microseconds));
         foreach (var (index, sql) in new[]
                  {
+                     ("brin (id)", Layouts.Arrival),
                      ("brin (timestamp)", "create index on bench_layout using brin (timestamp);"),
                      ("(timestamp desc, device_id)", "create index on bench_layout (timestamp desc, device_id);"),
                      ("(data_type, status) where active", "create index on bench_layout (data_type, status) where status = 'active';"),
                      ("(device_id, data_type, timestamp desc, id desc)", Layouts.Series),
+                     ("the same, oldest first", "create index on bench_layout (device_id, data_type, timestamp, id);"),
                      ("the same, include (payload)", "create index on bench_layout (device_id, data_type, timestamp desc, id desc) include (payload, status);"),
                  })
         {
@@ -106,12 +108,10 @@ internal sealed partial class StorageBenchmark : IDisposable
     private async Task<double> SummaryCpuAsync(HostUnderTest host)
     {
         await using var load = await LoadProcess.MqttAsync(host.MqttPort, IngestSizes.Connections, StorageSizes.Devices, _stop);
-        await using var table = new ReadingsTable(host.ConnectionString);
         await FoldedAsync(host);
-        var id = await table.LastIdAsync(_stop);
         var cpu = ProcessUse.CpuSecondsOfFamily(host.Postmaster);
         var result = await load.RunAsync(new LoadOrder(_sizes.Messages, 0, IngestSizes.InFlight), _stop);
-        await WaitForLastIdAsync(table, id + result.Answered);
+        await host.StoredAsync(LongestDrain, _stop);
         await FoldedAsync(host);
         return (ProcessUse.CpuSecondsOfFamily(host.Postmaster) - cpu) * 1e6 / result.Answered;
     }
@@ -165,17 +165,6 @@ internal sealed partial class StorageBenchmark : IDisposable
     /// <summary>Nothing is pending when it comes back.</summary>
     private async Task FoldedAsync(HostUnderTest host) =>
         (await host.Client.PostAsync(new Uri("/api/v1/summaries:fold", UriKind.Relative), null, _stop)).EnsureSuccessStatusCode();
-
-    private async Task WaitForLastIdAsync(ReadingsTable table, long id)
-    {
-        var started = Stopwatch.GetTimestamp();
-        while (await table.LastIdAsync(_stop) < id)
-        {
-            if (Stopwatch.GetElapsedTime(started) > LongestDrain)
-                throw new TimeoutException($"The drain has not come to id {id} after {LongestDrain.TotalSeconds} s.");
-            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, _stop);
-        }
-    }
 
     private void Add(Figure figure) => _figures.Add(figure);
 
