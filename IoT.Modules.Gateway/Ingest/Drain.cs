@@ -86,7 +86,8 @@ internal sealed partial class Drain(
         }
         catch (Exception exception)
         {
-            LogFailed(exception, exception.Message);
+            // What a person has to do says it all; anything else is a bug and keeps its stack.
+            LogFailed(exception is StartupException ? null : exception, exception.Message);
             Environment.ExitCode = 1;
             lifetime.StopApplication();
         }
@@ -275,7 +276,7 @@ internal sealed partial class Drain(
     private partial void LogStopped(long count);
 
     [LoggerMessage(2002, LogLevel.Critical, "The ingest log can't be drained: {Reason}")]
-    private partial void LogFailed(Exception exception, string reason);
+    private partial void LogFailed(Exception? exception, string reason);
 
     [LoggerMessage(2003, LogLevel.Warning, "PostgreSQL is away; the ingest log keeps what comes in. {Reason}")]
     private partial void LogAway(string reason);
