@@ -45,7 +45,7 @@ public sealed class BrowserTests(Browser browser) : IClassFixture<Browser>
         await visit.OpenAsync($"/devices?search={device.Id}");
         await visit.PhotographAsync("devices");
         await visit.Page.Locator("#devices").GetByText(device.Id).First.ClickAsync();
-        await visit.Page.WaitForURLAsync($"**/devices/{device.Id}", new PageWaitForURLOptions { WaitUntil = WaitUntilState.Commit });
+        await Assertions.Expect(visit.Page).ToHaveURLAsync($"/devices/{device.Id}", new PageAssertionsToHaveURLOptions { Timeout = 60_000 });
 
         await Assertions.Expect(visit.Page.Locator("#latest")).ToContainTextAsync("temperature");
         await Assertions.Expect(visit.Page.Locator("#latest")).ToContainTextAsync("17.25");

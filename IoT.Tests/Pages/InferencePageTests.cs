@@ -21,7 +21,7 @@ public sealed class InferencePageTests(Browser browser) : IClassFixture<Browser>
             await using var visit = await browser.VisitAsync(width, scheme: scheme);
             await visit.SignInAsync();
             await visit.Page.GetByRole(AriaRole.Link, new PageGetByRoleOptions { Name = "Inferences" }).ClickAsync();
-            await visit.Page.WaitForURLAsync("**/inferences", new PageWaitForURLOptions { WaitUntil = WaitUntilState.Commit });
+            await Assertions.Expect(visit.Page).ToHaveURLAsync("/inferences", new PageAssertionsToHaveURLOptions { Timeout = 60_000 });
             var row = visit.Page.Locator("#active-inferences tbody tr").Filter(new LocatorFilterOptions { HasText = device.Id });
             await Assertions.Expect(row).ToContainTextAsync("overheating");
             await row.Locator("summary").ClickAsync();

@@ -22,7 +22,7 @@ public sealed class StoragePageTests(Browser browser) : IClassFixture<Browser>
             await using var visit = await browser.VisitAsync(width, scheme: scheme);
             await visit.SignInAsync();
             await visit.Page.GetByRole(AriaRole.Link, new PageGetByRoleOptions { Name = "Storage" }).ClickAsync();
-            await visit.Page.WaitForURLAsync("**/storage", new PageWaitForURLOptions { WaitUntil = WaitUntilState.Commit });
+            await Assertions.Expect(visit.Page).ToHaveURLAsync("/storage", new PageAssertionsToHaveURLOptions { Timeout = 60_000 });
             await Assertions.Expect(visit.Page.Locator("#partitions tbody tr")).ToHaveCountAsync(4);
             await Assertions.Expect(visit.Page.Locator("#partitions")).ToContainTextAsync("current");
             await Assertions.Expect(visit.Page.Locator("#retention")).ToContainTextAsync("1,826");
