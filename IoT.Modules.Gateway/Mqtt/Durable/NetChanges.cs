@@ -43,10 +43,11 @@ internal static class NetChanges
                     sessions.Add(over.SessionId);
                     break;
                 case PacketIdTaken taken:
-                    packetIds[(taken.SessionId, taken.PacketId)] = i;
+                    LastOf((taken.SessionId, taken.PacketId), i);
                     break;
-                case PacketIdReleased released when packetIds.Remove((released.SessionId, released.PacketId), out var at):
-                    (kept[i], kept[at]) = (null, null);
+                case PacketIdReleased released:
+                    // It stays: the id may have been there before the run.
+                    LastOf((released.SessionId, released.PacketId), i);
                     break;
             }
         }
@@ -60,6 +61,13 @@ internal static class NetChanges
                 net.Add(change);
         }
         return net;
+
+        void LastOf((long Session, ushort PacketId) id, int at)
+        {
+            if (packetIds.TryGetValue(id, out var before))
+                kept[before] = null;
+            packetIds[id] = at;
+        }
     }
 
     /// <summary>A message that nobody waits for any more stays in the run for its id: none is given out again.</summary>

@@ -20,7 +20,7 @@ public sealed class IngestLogCrashTests(ITestOutputHelper output)
         var until = TimeProvider.System.GetTimestamp();
         for (var run = 0; run < 150; run++)
         {
-            var history = new History(new Random(HashCode.Combine(seed, run)), $"seed {seed}, run {run}");
+            var history = new History(new Random(unchecked(seed + run * 7919)), $"seed {seed}, run {run}");
             var disk = new SimulatedDisk();
             for (var life = 0; life < 6; life++)
                 disk = await history.LiveAsync(disk);

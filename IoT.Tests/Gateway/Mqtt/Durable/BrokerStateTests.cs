@@ -15,7 +15,7 @@ public sealed class BrokerStateTests(ITestOutputHelper output)
         var lost = 0;
         for (var run = 0; run < 40; run++)
         {
-            var random = new Random(HashCode.Combine(seed, run));
+            var random = new Random(unchecked(seed + run * 7919));
             var changes = new RandomChanges(random);
             await using var folder = new StateFolder();
             var model = new StateModel();
@@ -62,7 +62,8 @@ public sealed class BrokerStateTests(ITestOutputHelper output)
         for (var i = 1; i <= 50; i++)
             await folder.AppendAsync(new MessageTaken(i, Message("t"), false, [new Delivery(1, 2, false, null)]), new DeliveryReceived(1, i, 1), new PacketIdTaken(1, 5), new DeliveryDone(1, i), new PacketIdReleased(1, 5));
         var net = NetChanges.Of(folder.ReadChanges());
-        Assert.Equal(51, net.Count);
+        // The session, fifty ids that are not given out again, and the release of the one packet id.
+        Assert.Equal(52, net.Count);
         Assert.All(net.OfType<MessageTaken>(), taken => Assert.Empty(taken.Deliveries));
         folder.CatchUp();
         Assert.Equal(0, folder.Number("SELECT (SELECT count(*) FROM message) + (SELECT count(*) FROM delivery) + (SELECT count(*) FROM inbound)"));
