@@ -26,6 +26,9 @@ internal struct Row
     /// <summary>In the transaction's list of what is to be looked at again.</summary>
     public const int Listed = 1 << 27;
 
+    /// <summary>A value that has taken the place of another with this transaction, or the other.</summary>
+    public const int Replaced = 1 << 28;
+
     public int S;
     public int P;
     public int O;
@@ -64,6 +67,7 @@ internal sealed class FactStore
     private Slot[] _slots = new Slot[2048];
     private int _usedSlots;
     private int _free;
+    private long[] _tags = [];
     private readonly Dictionary<int, int> _predicateIndex = [];
     private PredicateList[] _predicates = new PredicateList[64];
     private int _predicateCount;
@@ -80,7 +84,7 @@ internal sealed class FactStore
 
     public PairIndex ByObject { get; } = new();
 
-    public long Bytes => (Rows.Length * 68L) + (_slots.Length * 8L) + BySubject.Bytes + ByObject.Bytes;
+    public long Bytes => (Rows.Length * 68L) + (_tags.Length * 8L) + (_slots.Length * 8L) + BySubject.Bytes + ByObject.Bytes;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public int Find(int s, int p, int o)
@@ -104,9 +108,62 @@ internal sealed class FactStore
     /// <summary>The row of a fact; a new one doesn't hold yet.</summary>
     public int GetOrAdd(int s, int p, int o, out bool isNew)
     {
+        var index = GetOrAddUnlinked(s, p, o, out isNew);
+        if (isNew)
+        {
+            LinkSubjects([index]);
+            LinkObjects([index]);
+        }
+        return index;
+    }
+
+    /// <summary>The same; the lists by subject and by object learn of new ones by <see cref="LinkSubjects"/> and <see cref="LinkObjects"/>.</summary>
+    public int GetOrAddUnlinked(int s, int p, int o, out bool isNew)
+    {
         var found = Find(s, p, o);
         isNew = found == 0;
         return isNew ? Add(s, p, o) : found;
+    }
+
+    /// <summary>May run beside <see cref="LinkObjects"/>.</summary>
+    public void LinkSubjects(ReadOnlySpan<int> added)
+    {
+        foreach (var index in added)
+        {
+            ref var row = ref Rows[index];
+            row.NextSp = BySubject.Push(row.S, row.P, index, out var isNew);
+            if (isNew)
+                _predicates[_predicateIndex[row.P]].Subjects++;
+            if (row.NextSp != 0)
+                Rows[row.NextSp].PreviousSp = index;
+        }
+    }
+
+    public void LinkObjects(ReadOnlySpan<int> added)
+    {
+        foreach (var index in added)
+        {
+            ref var row = ref Rows[index];
+            row.NextPo = ByObject.Push(row.O, row.P, index, out var isNew);
+            if (isNew)
+                _predicates[_predicateIndex[row.P]].Objects++;
+            if (row.NextPo != 0)
+                Rows[row.NextPo].PreviousPo = index;
+        }
+    }
+
+    /// <summary>What a row was asserted with.</summary>
+    public long TagOf(int index) => index < _tags.Length ? _tags[index] : 0;
+
+    public void SetTag(int index, long tag)
+    {
+        if (index >= _tags.Length)
+        {
+            if (tag == 0)
+                return;
+            Array.Resize(ref _tags, Rows.Length);
+        }
+        _tags[index] = tag;
     }
 
     /// <summary>Rows of a predicate: the first of their list.</summary>
@@ -151,6 +208,8 @@ internal sealed class FactStore
         if (row.NextP != 0)
             Rows[row.NextP].PreviousP = row.PreviousP;
         list.Count--;
+        if (index < _tags.Length)
+            _tags[index] = 0;
         row = new Row { Stamp = Row.Hidden, NextSp = _free };
         _free = index;
         Count--;
@@ -184,16 +243,6 @@ internal sealed class FactStore
         list.Count++;
         if (row.NextP != 0)
             Rows[row.NextP].PreviousP = index;
-        row.NextSp = BySubject.Push(s, p, index, out var isNew);
-        if (isNew)
-            list.Subjects++;
-        if (row.NextSp != 0)
-            Rows[row.NextSp].PreviousSp = index;
-        row.NextPo = ByObject.Push(o, p, index, out isNew);
-        if (isNew)
-            list.Objects++;
-        if (row.NextPo != 0)
-            Rows[row.NextPo].PreviousPo = index;
         return index;
     }
 
