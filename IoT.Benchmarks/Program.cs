@@ -4,6 +4,7 @@ using IoT.Benchmarks.Broker;
 using IoT.Benchmarks.Ingest;
 using IoT.Benchmarks.Load;
 using IoT.Benchmarks.Runner;
+using IoT.Benchmarks.Semantics;
 using IoT.Benchmarks.Storage;
 
 // Started by the benchmarks themselves, as processes of their own.
@@ -15,6 +16,8 @@ if (args is [Crowd.Role, ..])
     return await Crowd.ServeAsync(args[1..]);
 if (args is [ReferenceServer.Role, ..])
     return await ReferenceServer.ServeAsync(args[1..]);
+if (args is [EngineProcess.Role, ..])
+    return EngineProcess.Serve(args[1..]);
 
 var benchmarks = new Dictionary<string, Func<BenchOptions, List<Figure>, CancellationToken, Task>>
 {
@@ -22,6 +25,7 @@ var benchmarks = new Dictionary<string, Func<BenchOptions, List<Figure>, Cancell
     [BrokerBenchmark.Name] = BrokerBenchmark.RunAsync,
     [StorageBenchmark.Name] = StorageBenchmark.RunAsync,
     [CacheBenchmark.Name] = CacheBenchmark.RunAsync,
+    [SemanticsBenchmark.Name] = SemanticsBenchmark.RunAsync,
 };
 
 if (BenchOptions.Parse(args, benchmarks.Keys, out var options) is { } wrong)

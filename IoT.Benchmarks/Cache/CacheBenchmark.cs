@@ -37,6 +37,8 @@ internal sealed class CacheBenchmark : IDisposable
             await benchmark.MemoryAsync();
         if (options.Wants("l2_hit", "redis_down"))
             await benchmark.RedisAsync();
+        if (options.Wants("prefetch"))
+            await benchmark.PrefetchAsync();
         if (options.Wants("latest"))
             await benchmark.LatestAsync();
     }
@@ -141,6 +143,19 @@ internal sealed class CacheBenchmark : IDisposable
             if (!server.HasExited)
                 server.Kill();
             server.Dispose();
+        }
+    }
+
+    private async Task PrefetchAsync()
+    {
+        foreach (var (name, events) in new[] { ("recorded", DashboardTrace.Read()), ("synthetic", DashboardTrace.Make()) })
+        {
+            var without = await PrefetchReplay.RunAsync(events, new CachingOptions(), _stop);
+            var with = await PrefetchReplay.RunAsync(events, new CachingOptions { PrefetchEnabled = true }, _stop);
+            Add(Figure.Told(Name, $"prefetch: {name} trace, found in memory", 100 * with.Hits, "%", "without", 100 * without.Hits));
+            Add(Figure.Told(Name, $"prefetch: {name} trace, still being loaded", 100 * with.Joined, "%"));
+            Add(Figure.Told(Name, $"prefetch: {name} trace, loads", with.Loads, "loads", "without", without.Loads));
+            Add(Figure.Told(Name, $"prefetch: {name} trace, of those ahead of time wasted", 100d * with.Wasted / Math.Max(1, with.Ahead), "%"));
         }
     }
 

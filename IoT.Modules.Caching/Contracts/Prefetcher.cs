@@ -59,6 +59,16 @@ public sealed partial class Prefetcher : IDisposable
 
     public bool IsOn { get; }
 
+    /// <summary>Loads ahead of time that run now.</summary>
+    internal int Running
+    {
+        get
+        {
+            lock (_lock)
+                return _running;
+        }
+    }
+
     public PrefetchStatus Status
     {
         get

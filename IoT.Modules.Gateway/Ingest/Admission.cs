@@ -24,9 +24,10 @@ internal enum Denial
 internal sealed class Admission(DeviceDirectory directory, SecurityOptions security, DeviceRates rates, TimeProvider time)
 {
     /// <summary>What of a batch goes on to the log, and what was turned away.</summary>
-    internal sealed class Result
+    /// <param name="most">How many readings there may be.</param>
+    internal sealed class Result(int most)
     {
-        public List<Reading> Readings { get; } = [];
+        public List<Reading> Readings { get; } = new(most);
 
         public List<RejectedReading> Rejected { get; } = [];
 
@@ -58,7 +59,7 @@ internal sealed class Admission(DeviceDirectory directory, SecurityOptions secur
     public Result Admit(ParsedBatch batch, Sender sender, string? topicDevice, bool mayOwe = false, DateTime? receivedAt = null)
     {
         var shares = new Shares(rates, mayOwe);
-        var result = new Result();
+        var result = new Result(batch.Readings.Count);
         result.Rejected.AddRange(batch.Rejected);
         for (var place = 0; place < batch.Rejected.Count; place++)
             result.RejectedBytes.Add(batch.BytesOfRejected(place));

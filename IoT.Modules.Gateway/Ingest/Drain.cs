@@ -168,7 +168,9 @@ internal sealed partial class Drain(
             }
             // Its lanes give it back once all of them have stored their part.
             var batch = new SharedBatch(log.Read(next, options.WriteBatchReadings, ReadBytes), _lanes.Length);
-            var parts = Array.ConvertAll(_lanes, _ => (Readings: new List<Reading>(), Quarantine: new List<QuarantineEntry>()));
+            // Seldom is one half as long again as its share: the lists grow once, if at all.
+            var share = batch.Records.Count / _lanes.Length;
+            var parts = Array.ConvertAll(_lanes, _ => (Readings: new List<Reading>(share + share / 2), Quarantine: new List<QuarantineEntry>()));
             for (var i = 0; i < batch.Records.Count; i++)
             {
                 var record = batch.Records[i];

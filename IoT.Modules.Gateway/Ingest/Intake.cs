@@ -40,13 +40,16 @@ internal sealed class Intake(Func<DurableLog> currentLog, MessageCache cache, Le
         AppendAsync(readings, quarantine, null, cancellationToken);
 
     /// <inheritdoc cref="TryAppend"/>
-    public async ValueTask<Taken> AppendAsync(IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry>? quarantine, IReadOnlyList<BrokerChange>? changes, CancellationToken cancellationToken)
+    public ValueTask<Taken> AppendAsync(IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry>? quarantine, IReadOnlyList<BrokerChange>? changes, CancellationToken cancellationToken) =>
+        TryAppend(readings, quarantine, changes) is { } taken ? new(taken) : WaitAsync(readings, quarantine, changes, cancellationToken);
+
+    private async ValueTask<Taken> WaitAsync(IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry>? quarantine, IReadOnlyList<BrokerChange>? changes, CancellationToken cancellationToken)
     {
         while (true)
         {
+            await currentLog().WaitForRoomAsync(cancellationToken);
             if (TryAppend(readings, quarantine, changes) is { } taken)
                 return taken;
-            await currentLog().WaitForRoomAsync(cancellationToken);
         }
     }
 

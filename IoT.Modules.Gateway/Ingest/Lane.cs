@@ -93,7 +93,7 @@ internal sealed class Lane(LanePosition start, GatewayOptions options, IMediator
             try
             {
                 var result = await mediator.Send(new StoreReadings(readings, quarantine, Position, to), cancellationToken);
-                ledger.Committed(readings, quarantine, result.Ledger);
+                ledger.Committed(result.Ledger);
                 metrics.Stored(result, Stopwatch.GetElapsedTime(started));
                 Position = Position with { Sequence = to };
                 var ended = Fault;

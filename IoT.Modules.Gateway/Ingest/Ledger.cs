@@ -60,18 +60,20 @@ internal sealed class Ledger
         }
     }
 
-    /// <summary>A lane's transaction is committed: its readings and entries are no longer in flight.</summary>
-    public void Committed(IReadOnlyList<Reading> readings, IReadOnlyList<QuarantineEntry> quarantine, IReadOnlyList<LedgerCounts> added)
+    /// <summary>A lane's transaction is committed: what it has counted is no longer in flight.</summary>
+    public void Committed(IReadOnlyList<LedgerCounts> added)
     {
         lock (_gate)
         {
-            for (var i = 0; i < readings.Count; i++)
-                AccountOf(readings[i].Device.Id).InFlight--;
-            foreach (var entry in quarantine)
-                AccountOf(entry.DeviceId).InFlight--;
-            Volatile.Write(ref _inFlight, _inFlight - readings.Count - quarantine.Count);
+            var all = 0L;
             foreach (var counts in added)
-                Take(counts);
+            {
+                // Each reading and entry of the transaction is one of these.
+                var count = counts.Stored + counts.Duplicate + counts.Quarantined;
+                Take(counts).InFlight -= count;
+                all += count;
+            }
+            Volatile.Write(ref _inFlight, _inFlight - all);
         }
     }
 
@@ -120,8 +122,7 @@ internal sealed class Ledger
         {
             foreach (var row in rows)
             {
-                Take(row.Counts);
-                var account = AccountOf(row.Counts.DeviceId);
+                var account = Take(row.Counts);
                 account.Answered += row.Answered;
                 account.Rejected += row.Rejected;
             }
@@ -179,12 +180,13 @@ internal sealed class Ledger
         }
     }
 
-    private void Take(LedgerCounts counts)
+    private Account Take(LedgerCounts counts)
     {
         var account = AccountOf(counts.DeviceId);
         account.Stored += counts.Stored;
         account.Duplicate += counts.Duplicate;
         account.Quarantined += counts.Quarantined;
+        return account;
     }
 
     private Account AccountOf(string deviceId)

@@ -61,7 +61,7 @@ internal sealed class MqttAccess(DeviceDirectory devices, ApiKeyDirectory apiKey
     /// <summary>Topics other than <c>devices/{id}/data</c>, which <see cref="Admission"/> judges.</summary>
     public bool MayPublish(MqttIdentity who, string topic)
     {
-        if (topic.StartsWith('$') || topic.StartsWith(MqttTopics.Inferences, StringComparison.Ordinal))
+        if (topic.StartsWith(MqttTopics.Sys, StringComparison.Ordinal) || topic.StartsWith(MqttTopics.Inferences, StringComparison.Ordinal))
             return false; // Only the platform speaks there.
         if (who.Role == Roles.Admin)
             return true;

@@ -8,9 +8,10 @@ internal static class MqttTopics
     public const string Devices = "devices/";
     public const string Inferences = "inferences/";
     public const string Share = "$share/";
+    public const string Sys = "$SYS";
 
-    /// <summary>Levels in a name or a filter: each costs a step in the trie.</summary>
-    public const int MaxLevels = 200;
+    /// <summary>Levels in a name or a filter: each costs a step in the trie. As many as Mosquitto takes.</summary>
+    public const int MaxLevels = 201;
 
     /// <summary>The id in <c>devices/{id}/data</c>.</summary>
     public static bool IsDeviceData(string topic, [NotNullWhen(true)] out string? deviceId)
@@ -29,7 +30,7 @@ internal static class MqttTopics
     public static bool IsReserved(string topicOrFilter) =>
         topicOrFilter.StartsWith(Devices, StringComparison.Ordinal) || topicOrFilter == "devices"
         || topicOrFilter.StartsWith(Inferences, StringComparison.Ordinal) || topicOrFilter == "inferences"
-        || topicOrFilter.StartsWith("$SYS", StringComparison.Ordinal);
+        || topicOrFilter.StartsWith(Sys, StringComparison.Ordinal);
 
     /// <summary>Of right UTF-8 without NUL: no wildcard, not empty, not too deep.</summary>
     public static bool IsValidName(ReadOnlySpan<byte> topic) =>

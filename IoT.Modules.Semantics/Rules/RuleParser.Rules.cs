@@ -27,6 +27,7 @@ internal sealed partial class RuleParser
         RuleSafety.Check(parts, bound, RuleSafety.Outside(parts, conclusions.SelectMany(Variables)));
         if (_scopes.FirstOrDefault(scope => bound.Contains(scope.Name)) is { Name: { } name, At: var place })
             throw Wrong(place.Line, place.Column, $"?{name} is bound by another condition; the scope here is the knowledge base: write a variable that stands nowhere else");
+        RuleSafety.CheckLists(parts, []);
         var lists = RuleSafety.ListsOf(parts);
         var triples = new List<TriplePattern>();
         var labels = new Dictionary<string, int>(StringComparer.Ordinal);

@@ -41,6 +41,9 @@ public sealed class DeviceEntry
     /// <summary>What of <see cref="LastSeen"/> stands in the database; only the flusher writes it.</summary>
     internal DateTime? PersistedLastSeen { get; set; }
 
+    /// <summary>What <c>device_series</c> knows of one series that it sends: a look-up less for each reading of a device with one data_type. Null: nothing.</summary>
+    internal KnownSeries? NewestSeries { get; set; }
+
     /// <summary>False while the mirror of credentials does not have its token as it is here; only the mirror makes it true.</summary>
     internal bool IsMirrored
     {
@@ -48,6 +51,9 @@ public sealed class DeviceEntry
         set => _isMirrored = value;
     }
 }
+
+/// <param name="HourTicks">When the hour of the newest reading of the series begins, or a later one does; UTC.</param>
+internal sealed record KnownSeries(string DataType, long HourTicks);
 
 /// <summary>
 /// Every device and its credential, in memory: loaded from <c>devices</c> at start (from the mirror while a given PostgreSQL is away),

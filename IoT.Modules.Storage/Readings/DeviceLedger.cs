@@ -22,10 +22,11 @@ internal static class DeviceLedger
             await connection.ExecuteAsync(new CommandDefinition(Insert, tally.AddTo(new DynamicParameters()), transaction, cancellationToken: cancellationToken));
     }
 
-    /// <summary>What one batch adds, by device.</summary>
+    /// <summary>What one batch adds, by device. An id that comes as two strings stands twice: whoever takes the counts adds them up.</summary>
     internal sealed class Tally
     {
-        private readonly Dictionary<string, (int Stored, int Duplicate, int Quarantined)> _counts = new(StringComparer.Ordinal);
+        // The ids of known devices are one string each, and a hash of their text for every reading cost more than all the rest here.
+        private readonly Dictionary<string, (int Stored, int Duplicate, int Quarantined)> _counts = new(ReferenceEqualityComparer.Instance);
 
         public bool IsEmpty => _counts.Count == 0;
 

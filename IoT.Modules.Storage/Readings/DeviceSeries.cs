@@ -48,11 +48,19 @@ internal sealed class DeviceSeries
         var hours = new Dictionary<(Guid, string), long>();
         foreach (var reading in readings)
         {
-            var key = (reading.Device.Uuid, reading.DataType);
             var ticks = reading.Timestamp.Ticks;
             var hour = ticks - ticks % TimeSpan.TicksPerHour;
-            if (_known.TryGetValue(key, out var known) && hour <= known)
+            var ofDevice = reading.Device.NewestSeries;
+            var isOfDevice = ofDevice is null || ofDevice.DataType == reading.DataType;
+            if (isOfDevice && hour <= ofDevice?.HourTicks)
                 continue;
+            var key = (reading.Device.Uuid, reading.DataType);
+            if (_known.TryGetValue(key, out var known) && hour <= known)
+            {
+                if (isOfDevice)
+                    reading.Device.NewestSeries = new KnownSeries(reading.DataType, known);
+                continue;
+            }
             ref var newest = ref CollectionsMarshal.GetValueRefOrAddDefault(hours, key, out _);
             newest = Math.Max(newest, hour);
         }

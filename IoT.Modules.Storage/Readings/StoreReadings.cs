@@ -32,13 +32,23 @@ internal sealed partial class StoreReadingsHandler(
 
     private const string InsertReadings = $"insert into device_data (device_id, timestamp, data_type, payload) {SelectReadings}";
 
+    // What goes with the readings of a lane.
+    private const string Beside =
+        $"""
+         summarised as ({PendingSummaries.Insert} where exists (select 1 from moved)),
+             known as ({DeviceSeries.Insert} where exists (select 1 from moved) {DeviceSeries.Upsert}),
+             counted as ({DeviceLedger.Insert} where exists (select 1 from moved))
+         """;
+
+    private const string NextIds = "select array_agg(nextval('device_data_id_seq')) from generate_series(1, @Count)";
+
+    // Everything but the readings, which follow by COPY in the same transaction, under these ids; no row: nothing was moved.
+    private const string MoveAndTakeIds = $"with moved as ({Move}), {Beside} {NextIds} where exists (select 1 from moved) having count(*) > 0";
+
     // All in one statement, hence one transaction and one round trip. The ids come in the order of the readings; no row: nothing was moved.
     private const string MoveAndInsert =
         $"""
-         with moved as ({Move}), inserted as ({InsertReadings} where exists (select 1 from moved) returning id),
-             summarised as ({PendingSummaries.Insert} where exists (select 1 from moved)),
-             known as ({DeviceSeries.Insert} where exists (select 1 from moved) {DeviceSeries.Upsert}),
-             counted as ({DeviceLedger.Insert} where exists (select 1 from moved))
+         with moved as ({Move}), inserted as ({InsertReadings} where exists (select 1 from moved) returning id), {Beside}
          select array_agg(id) from inserted having count(*) > 0
          """;
 
@@ -121,22 +131,14 @@ internal sealed partial class StoreReadingsHandler(
     {
         var newDevices = NewDevices(readings);
         if (newDevices.Length == 0 && part is null && request.Quarantine.Count == 0 && readings.Length > 0)
-        {
-            var all = TallyOf(request, readings, readings, []);
-            var unknown = series.NotKnown(readings);
-            var parameters = unknown.AddTo(summaries.AddTo(all.AddTo(new DynamicParameters(ParametersOf(request, readings))), readings));
-            if (await connection.ExecuteScalarAsync<long[]?>(new CommandDefinition(MoveAndInsert, parameters, cancellationToken: cancellationToken)) is not { } inserted)
-                return null;
-            series.Know(unknown);
-            return new Written(readings, inserted, all.Counts());
-        }
+            return await StorePlainAsync(connection, request, readings, cancellationToken);
 
         await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
         if (!await MoveAsync(connection, transaction, request, cancellationToken))
             return null;
         await InsertDevicesAsync(connection, transaction, newDevices, cancellationToken);
         var taken = await TakeIdsAsync(connection, transaction, readings, part, cancellationToken);
-        var ids = taken.Length > 0 ? await InsertReadingsAsync(connection, transaction, request, taken, cancellationToken) : [];
+        var ids = await InsertTakenAsync(connection, transaction, request, taken, cancellationToken);
         await summaries.InsertAsync(connection, transaction, taken, cancellationToken);
         var unknownSeries = await series.InsertAsync(connection, transaction, taken, cancellationToken);
         await QuarantineKeeper.InsertAsync(connection, transaction, request.Quarantine, cancellationToken);
@@ -146,6 +148,34 @@ internal sealed partial class StoreReadingsHandler(
         await transaction.CommitAsync(cancellationToken);
         series.Know(unknownSeries);
         return new Written(taken, ids, tally.Counts());
+    }
+
+    /// <summary>Readings of known devices, without message ids, and nothing else: what most batches are.</summary>
+    private async Task<Written?> StorePlainAsync(NpgsqlConnection connection, StoreReadings request, Reading[] readings, CancellationToken cancellationToken)
+    {
+        var tally = TallyOf(request, readings, readings, []);
+        var unknown = series.NotKnown(readings);
+        var isLarge = readings.Length >= ReadingCopy.WorthItFrom;
+        var parameters = unknown.AddTo(summaries.AddTo(tally.AddTo(new DynamicParameters(isLarge ? PlaceOf(request) : ParametersOf(request, readings))), readings));
+        long[]? ids;
+        if (isLarge)
+        {
+            parameters.Add("Count", readings.Length);
+            await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+            ids = await connection.ExecuteScalarAsync<long[]?>(new CommandDefinition(MoveAndTakeIds, parameters, transaction, cancellationToken: cancellationToken));
+            if (ids is null)
+                return null;
+            await ReadingCopy.WriteAsync(connection, ids, readings, cancellationToken);
+            await transaction.CommitAsync(cancellationToken);
+        }
+        else
+        {
+            ids = await connection.ExecuteScalarAsync<long[]?>(new CommandDefinition(MoveAndInsert, parameters, cancellationToken: cancellationToken));
+            if (ids is null)
+                return null;
+        }
+        series.Know(unknown);
+        return new Written(readings, ids, tally.Counts());
     }
 
     /// <summary>
@@ -253,10 +283,22 @@ internal sealed partial class StoreReadingsHandler(
         }, transaction, cancellationToken: cancellationToken));
     }
 
+    private static async Task<long[]> InsertTakenAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, StoreReadings request, Reading[] taken, CancellationToken cancellationToken)
+    {
+        if (taken.Length < ReadingCopy.WorthItFrom)
+            return taken.Length == 0 ? [] : await InsertReadingsAsync(connection, transaction, request, taken, cancellationToken);
+        var ids = (await connection.ExecuteScalarAsync<long[]>(new CommandDefinition(NextIds, new { Count = taken.Length }, transaction, cancellationToken: cancellationToken)))!;
+        await ReadingCopy.WriteAsync(connection, ids, taken, cancellationToken);
+        return ids;
+    }
+
     /// <summary>Answers their ids, in order.</summary>
     private static async Task<long[]> InsertReadingsAsync(
         NpgsqlConnection connection, NpgsqlTransaction transaction, StoreReadings request, Reading[] readings, CancellationToken cancellationToken) =>
         [.. await connection.QueryAsync<long>(new CommandDefinition($"{InsertReadings} returning id", ParametersOf(request, readings), transaction, cancellationToken: cancellationToken))];
+
+    private static object PlaceOf(StoreReadings request) => new { request.To, request.From.LogId, request.From.Lane, request.From.Sequence };
 
     private static object ParametersOf(StoreReadings request, Reading[] readings) => new
     {

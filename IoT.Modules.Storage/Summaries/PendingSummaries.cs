@@ -51,12 +51,12 @@ internal sealed class PendingSummaries(StorageOptions options)
     public DynamicParameters AddTo(DynamicParameters parameters, IReadOnlyList<Reading> readings)
     {
         if (!options.Summaries)
-            return Packed.Of(new StatTable()).AddTo(parameters);
+            return new Packed(new StatTable()).AddTo(parameters);
         var stats = _idle.TryTake(out var idle) ? idle : new ReadingStats();
         stats.Begin();
         for (var i = 0; i < readings.Count; i++)
             stats.Add(readings[i], i);
-        Packed.Of(stats.Table).AddTo(parameters);
+        new Packed(stats.Table).AddTo(parameters);
         Interlocked.Add(ref _values, stats.Table.Stats.Count);
         _idle.Add(stats);
         return parameters;
@@ -68,65 +68,120 @@ internal sealed class PendingSummaries(StorageOptions options)
             await connection.ExecuteAsync(new CommandDefinition(Insert, AddTo(new DynamicParameters(), readings), transaction, cancellationToken: cancellationToken));
     }
 
-    /// <summary>Stats as columns, sorted by slot, those of a single value apart.</summary>
-    private sealed record Packed(short[] Slots, int[] SingleEnds, int[] GroupEnds, KeyValuePair<StatKey, Stat>[] Singles, KeyValuePair<StatKey, Stat>[] Groups, StatTable Table)
+    /// <summary>
+    /// Stats as columns, sorted by slot, those of a single value apart: counted first, so that each column is made once, at its size.
+    /// With a value or two for each of many devices this was most of what a write allocated.
+    /// </summary>
+    private sealed class Packed
     {
-        public static Packed Of(StatTable table)
+        private readonly StatTable _table;
+        private readonly short[] _slots;
+        private readonly int[] _singleEnds;
+        private readonly int[] _groupEnds;
+
+        public Packed(StatTable table)
         {
-            var slots = table.Stats.Count == 0 ? [] : table.Stats.Count <= MostInOneRow ? [(short)-1] : Enumerable.Range(0, PendingSummaries.Slots).Select(s => (short)s).ToArray();
-            var singles = new List<KeyValuePair<StatKey, Stat>>[Math.Max(1, slots.Length)];
-            var groups = new List<KeyValuePair<StatKey, Stat>>[singles.Length];
-            for (var i = 0; i < singles.Length; i++)
-                (singles[i], groups[i]) = ([], []);
-            foreach (var pair in table.Stats)
+            _table = table;
+            _slots = table.Stats.Count == 0 ? [] : table.Stats.Count <= MostInOneRow ? [-1] : [.. Enumerable.Range(0, Slots).Select(s => (short)s)];
+            (_singleEnds, _groupEnds) = (new int[_slots.Length], new int[_slots.Length]);
+            foreach (var (key, stat) in table.Stats)
+                (stat.Count == 1 ? _singleEnds : _groupEnds)[PlaceOf(key)]++;
+            for (var slot = 1; slot < _slots.Length; slot++)
             {
-                var slot = slots.Length > 1 ? SlotOf(pair.Key.Device) : 0;
-                (pair.Value.Count == 1 ? singles : groups)[slot].Add(pair);
+                _singleEnds[slot] += _singleEnds[slot - 1];
+                _groupEnds[slot] += _groupEnds[slot - 1];
             }
-            return new Packed(slots, Ends(singles), Ends(groups), [.. singles.SelectMany(s => s)], [.. groups.SelectMany(g => g)], table);
         }
 
         public DynamicParameters AddTo(DynamicParameters parameters)
         {
-            parameters.Add("SumSlots", new ArrayParameter<short>(Slots, NpgsqlDbType.Smallint));
-            Bounds("SumA", "SumB", SingleEnds);
-            Bounds("SumC", "SumD", GroupEnds);
-            parameters.Add("SumTypes", new ArrayParameter<string>([.. Table.DataTypes], NpgsqlDbType.Text));
-            parameters.Add("SumMetrics", new ArrayParameter<string>([.. Table.Metrics], NpgsqlDbType.Text));
-            Column("SumSingleDevice", Singles, p => p.Key.Device, NpgsqlDbType.Uuid);
-            Column("SumSingleKind", Singles, p => p.Key.Kind, NpgsqlDbType.Integer);
-            Column("SumSingleAt", Singles, p => Time(p.Value.FirstAt), NpgsqlDbType.TimestampTz);
-            Column("SumSingleValue", Singles, p => p.Value.Sum, NpgsqlDbType.Double);
-            Column("SumDevice", Groups, p => p.Key.Device, NpgsqlDbType.Uuid);
-            Column("SumKind", Groups, p => p.Key.Kind, NpgsqlDbType.Integer);
-            Column("SumBucket", Groups, p => Time(p.Key.Bucket), NpgsqlDbType.TimestampTz);
-            Column("SumCount", Groups, p => p.Value.Count, NpgsqlDbType.Bigint);
-            Column("SumSum", Groups, p => p.Value.Sum, NpgsqlDbType.Double);
-            Column("SumMin", Groups, p => p.Value.Min, NpgsqlDbType.Double);
-            Column("SumMax", Groups, p => p.Value.Max, NpgsqlDbType.Double);
-            Column("SumFirst", Groups, p => p.Value.First, NpgsqlDbType.Double);
-            Column("SumFirstAt", Groups, p => Time(p.Value.FirstAt), NpgsqlDbType.TimestampTz);
-            Column("SumLast", Groups, p => p.Value.Last, NpgsqlDbType.Double);
-            Column("SumLastAt", Groups, p => Time(p.Value.LastAt), NpgsqlDbType.TimestampTz);
+            var singles = new SingleColumns(_slots.Length == 0 ? 0 : _singleEnds[^1]);
+            var groups = new GroupColumns(_slots.Length == 0 ? 0 : _groupEnds[^1]);
+            int[] nextSingle = [.. Begins(_singleEnds)], nextGroup = [.. Begins(_groupEnds)];
+            foreach (var (key, stat) in _table.Stats)
+            {
+                var slot = PlaceOf(key);
+                if (stat.Count == 1)
+                    singles.Set(nextSingle[slot]++, key, stat);
+                else
+                    groups.Set(nextGroup[slot]++, key, stat);
+            }
+            parameters.Add("SumSlots", new ArrayParameter<short>(_slots, NpgsqlDbType.Smallint));
+            Bounds("SumA", "SumB", _singleEnds);
+            Bounds("SumC", "SumD", _groupEnds);
+            parameters.Add("SumTypes", new ArrayParameter<string>([.. _table.DataTypes], NpgsqlDbType.Text));
+            parameters.Add("SumMetrics", new ArrayParameter<string>([.. _table.Metrics], NpgsqlDbType.Text));
+            singles.AddTo(parameters);
+            groups.AddTo(parameters);
             return parameters;
-
-            void Column<T>(string name, KeyValuePair<StatKey, Stat>[] rows, Converter<KeyValuePair<StatKey, Stat>, T> value, NpgsqlDbType type) =>
-                parameters.Add(name, new ArrayParameter<T>(Array.ConvertAll(rows, value), type));
 
             // From the end before to its own, counted from 1.
             void Bounds(string first, string last, int[] ends)
             {
-                parameters.Add(first, new ArrayParameter<int>([.. Slots.Select((_, i) => i == 0 ? 1 : ends[i - 1] + 1)], NpgsqlDbType.Integer));
-                parameters.Add(last, new ArrayParameter<int>([.. Slots.Select((_, i) => ends[i])], NpgsqlDbType.Integer));
+                parameters.Add(first, new ArrayParameter<int>([.. Begins(ends).Select(begin => begin + 1)], NpgsqlDbType.Integer));
+                parameters.Add(last, new ArrayParameter<int>(ends, NpgsqlDbType.Integer));
             }
         }
 
-        private static DateTime Time(long ticks) => new(ticks, DateTimeKind.Utc);
+        private static IEnumerable<int> Begins(int[] ends) => ends.Select((_, slot) => slot == 0 ? 0 : ends[slot - 1]);
 
-        private static int[] Ends(List<KeyValuePair<StatKey, Stat>>[] parts)
+        private int PlaceOf(in StatKey key) => _slots.Length > 1 ? SlotOf(key.Device) : 0;
+    }
+
+    private sealed class SingleColumns(int count)
+    {
+        private readonly Guid[] _device = new Guid[count];
+        private readonly int[] _kind = new int[count];
+        private readonly DateTime[] _at = new DateTime[count];
+        private readonly double[] _value = new double[count];
+
+        public void Set(int place, in StatKey key, in Stat stat) =>
+            (_device[place], _kind[place], _at[place], _value[place]) = (key.Device, key.Kind, Time(stat.FirstAt), stat.Sum);
+
+        public void AddTo(DynamicParameters parameters)
         {
-            var end = 0;
-            return [.. parts.Select(part => end += part.Count)];
+            parameters.Add("SumSingleDevice", new ArrayParameter<Guid>(_device, NpgsqlDbType.Uuid));
+            parameters.Add("SumSingleKind", new ArrayParameter<int>(_kind, NpgsqlDbType.Integer));
+            parameters.Add("SumSingleAt", new ArrayParameter<DateTime>(_at, NpgsqlDbType.TimestampTz));
+            parameters.Add("SumSingleValue", new ArrayParameter<double>(_value, NpgsqlDbType.Double));
         }
     }
+
+    private sealed class GroupColumns(int count)
+    {
+        private readonly Guid[] _device = new Guid[count];
+        private readonly int[] _kind = new int[count];
+        private readonly DateTime[] _bucket = new DateTime[count];
+        private readonly long[] _count = new long[count];
+        private readonly double[] _sum = new double[count];
+        private readonly double[] _min = new double[count];
+        private readonly double[] _max = new double[count];
+        private readonly double[] _first = new double[count];
+        private readonly DateTime[] _firstAt = new DateTime[count];
+        private readonly double[] _last = new double[count];
+        private readonly DateTime[] _lastAt = new DateTime[count];
+
+        public void Set(int place, in StatKey key, in Stat stat)
+        {
+            (_device[place], _kind[place], _bucket[place], _count[place], _sum[place]) = (key.Device, key.Kind, Time(key.Bucket), stat.Count, stat.Sum);
+            (_min[place], _max[place], _first[place], _firstAt[place], _last[place], _lastAt[place]) = (stat.Min, stat.Max, stat.First, Time(stat.FirstAt), stat.Last, Time(stat.LastAt));
+        }
+
+        public void AddTo(DynamicParameters parameters)
+        {
+            parameters.Add("SumDevice", new ArrayParameter<Guid>(_device, NpgsqlDbType.Uuid));
+            parameters.Add("SumKind", new ArrayParameter<int>(_kind, NpgsqlDbType.Integer));
+            parameters.Add("SumBucket", new ArrayParameter<DateTime>(_bucket, NpgsqlDbType.TimestampTz));
+            parameters.Add("SumCount", new ArrayParameter<long>(_count, NpgsqlDbType.Bigint));
+            parameters.Add("SumSum", new ArrayParameter<double>(_sum, NpgsqlDbType.Double));
+            parameters.Add("SumMin", new ArrayParameter<double>(_min, NpgsqlDbType.Double));
+            parameters.Add("SumMax", new ArrayParameter<double>(_max, NpgsqlDbType.Double));
+            parameters.Add("SumFirst", new ArrayParameter<double>(_first, NpgsqlDbType.Double));
+            parameters.Add("SumFirstAt", new ArrayParameter<DateTime>(_firstAt, NpgsqlDbType.TimestampTz));
+            parameters.Add("SumLast", new ArrayParameter<double>(_last, NpgsqlDbType.Double));
+            parameters.Add("SumLastAt", new ArrayParameter<DateTime>(_lastAt, NpgsqlDbType.TimestampTz));
+        }
+    }
+
+    private static DateTime Time(long ticks) => new(ticks, DateTimeKind.Utc);
 }

@@ -2,6 +2,7 @@ using IoT.Modules.Gateway.Mqtt.Delivery;
 using IoT.Modules.Gateway.Mqtt.Durable;
 using IoT.Modules.Gateway.Mqtt.Packets;
 using IoT.Modules.Gateway.Mqtt.Routing;
+using IoT.Modules.Storage.Contracts;
 
 namespace IoT.Modules.Gateway.Mqtt.Connections;
 
@@ -12,6 +13,9 @@ internal sealed partial class MqttConnection
     private const ushort MostAliases = 32;
 
     private const int MostRefused = 1000;
+
+    // Topic and properties before as much of the payload as a quarantine keeps.
+    private const int MostOfTooLarge = 128 * 1024 + QuarantineEntry.MaxBytes;
 
     private PublishTopic?[]? _aliases;
     private HashSet<ushort>? _refused;
@@ -54,6 +58,17 @@ internal sealed partial class MqttConnection
         }
         var outcome = await _services.Pipeline.TakeAsync(new PublishSource(Identity!, IsVersion5, session, this), topic, packet, change, flush, _ending.Token);
         Answer(packet, outcome, flush);
+    }
+
+    /// <summary>A publish over the limit ends the connection; whose it was and how it began is not lost with it.</summary>
+    private async Task TurnAwayTooLargeAsync(Fault tooLarge)
+    {
+        var (beginning, wholeBytes) = await _input.ReadBeginningAsync(MostOfTooLarge, LingerTime, _services.Time);
+        if (beginning.Type == PacketType.Publish && PacketDecoder.ReadPublish(beginning, IsVersion5, out var packet) is null && TopicOf(packet, out _) is { } topic)
+        {
+            var payloadBytes = wholeBytes - (beginning.Body.Length - packet.Payload.Length);
+            await _services.Pipeline.TurnAwayTooLargeAsync(new PublishSource(Identity!, IsVersion5, Session, this), topic, packet, payloadBytes, tooLarge.What, _ending.Token);
+        }
     }
 
     private void Answer(in PublishPacket packet, in PublishOutcome outcome, FlushSet flush)

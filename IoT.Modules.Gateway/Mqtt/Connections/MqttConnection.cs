@@ -204,6 +204,8 @@ internal sealed partial class MqttConnection : IDisposable
                 {
                     // The rest of it is on its way.
                     _lingers = Identity is not null;
+                    if (_lingers && wrong.Reason == Reason.PacketTooLarge)
+                        await TurnAwayTooLargeAsync(wrong);
                     Fail(wrong);
                 }
             }

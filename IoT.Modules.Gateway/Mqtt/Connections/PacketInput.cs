@@ -106,6 +106,25 @@ internal sealed class PacketInput(PipeReader pipe) : IDisposable
         }
     }
 
+    /// <summary>The packet that is over the limit, of which the beginning is all that will be read: up to that many bytes, or what comes in time.</summary>
+    public async Task<(Frame Beginning, long WholeBytes)> ReadBeginningAsync(int most, TimeSpan longest, TimeProvider time)
+    {
+        using (var enough = new CancellationTokenSource(longest, time))
+        using (enough.Token.UnsafeRegister(static pipe => ((PipeReader)pipe!).CancelPendingRead(), pipe))
+        {
+            for (var isOver = false; !isOver && Waiting < most && !enough.IsCancellationRequested;)
+            {
+                var read = await BeginReadAsync();
+                Take(read);
+                isOver = read.IsCompleted;
+            }
+        }
+        var buffer = _ahead is { Length: > 0 } ? _ahead.Received : _buffer;
+        TryMeasure(buffer, long.MaxValue, out var headerBytes, out var bodyBytes, out _);
+        var body = buffer.Slice(headerBytes);
+        return (new Frame(buffer.FirstSpan[0], body.Slice(0, Math.Min(body.Length, most)).ToArray()), bodyBytes);
+    }
+
     /// <summary>
     /// Reads past what still comes, until the client closes or that time is over: closed with something unread the connection would be
     /// reset, and what was said last lost with it.

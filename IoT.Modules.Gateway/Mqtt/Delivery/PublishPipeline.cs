@@ -43,6 +43,20 @@ internal sealed partial class PublishPipeline(
         return DeliverAsync(source, topic, packet, change, flush, cancellationToken);
     }
 
+    /// <summary>A publish over the packet limit, of which only the beginning came. Its connection ends: that tells MQTT 5, and no other, why.</summary>
+    /// <param name="payloadBytes">How long its payload would be.</param>
+    public async ValueTask TurnAwayTooLargeAsync(PublishSource source, PublishTopic topic, PublishPacket beginning, long payloadBytes, string text, CancellationToken cancellationToken)
+    {
+        if (!topic.IsDeviceData || !DeviceId.IsValid(topic.DeviceId!))
+            return;
+        var denied = "Not allowed on this topic.";
+        if (source.Identity.Sender is not { } sender || admission.MayWrite(sender, topic.DeviceId!, out _, out denied) != Denial.None)
+            text = denied;
+        else
+            metrics.Received("mqtt", 1);
+        await TurnAwayAsync(source, topic, beginning, null, Reason.PacketTooLarge, text, cancellationToken, payloadBytes);
+    }
+
     /// <summary>Of the platform itself: on any topic.</summary>
     public async ValueTask PublishAsync(Message message, CancellationToken cancellationToken)
     {
@@ -70,13 +84,15 @@ internal sealed partial class PublishPipeline(
         if (!dispatcher.IsWanted(topic, packet.IsRetain))
         {
             var alone = change is null ? null : (await intake.AppendAsync([], null, [change], cancellationToken)).Committed;
-            return new PublishOutcome(alone, packet.Qos == 1 ? Reason.NoMatchingSubscribers : Reason.Success);
+            return new PublishOutcome(alone, Unmatched(packet));
         }
         using var plan = dispatcher.Plan(Message.Of(packet, topic, time), source.Session);
         var changes = Changes(change, plan);
         var commit = changes is null ? null : (await intake.AppendAsync([], null, changes, cancellationToken)).Committed;
         plan.Deliver(commit, flush);
-        return new PublishOutcome(commit);
+        return new PublishOutcome(commit, plan.Count == 0 ? Unmatched(packet) : Reason.Success);
+
+        static Reason Unmatched(in PublishPacket packet) => packet.Qos == 1 ? Reason.NoMatchingSubscribers : Reason.Success;
     }
 
     private async ValueTask<PublishOutcome> TakeReadingsAsync(PublishSource source, PublishTopic topic, PublishPacket packet, BrokerChange? change, FlushSet flush, CancellationToken cancellationToken)
@@ -174,14 +190,18 @@ internal sealed partial class PublishPipeline(
 
     /// <summary>A whole publish that is not taken: answered in MQTT 5; kept, durably, when its sender can't be told.</summary>
     private async ValueTask<PublishOutcome> TurnAwayAsync(
-        PublishSource source, PublishTopic topic, PublishPacket packet, BrokerChange? change, Reason reason, string text, CancellationToken cancellationToken)
+        PublishSource source, PublishTopic topic, PublishPacket packet, BrokerChange? change, Reason reason, string text, CancellationToken cancellationToken,
+        long? payloadBytes = null)
     {
         if (!IsQuarantined(source))
         {
             Rejected(source, topic.DeviceId!, 1);
             return new PublishOutcome(null, reason, text);
         }
-        var taken = await intake.AppendAsync([], [EntryOf(source, topic, text, packet.Payload)], change is null ? null : [change], cancellationToken);
+        var entry = EntryOf(source, topic, text, packet.Payload);
+        if (payloadBytes is { } length)
+            entry = entry with { Length = length };
+        var taken = await intake.AppendAsync([], [entry], change is null ? null : [change], cancellationToken);
         return new PublishOutcome(taken.Committed, reason, text);
     }
 

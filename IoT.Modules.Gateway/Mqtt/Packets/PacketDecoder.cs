@@ -103,7 +103,7 @@ internal static class PacketDecoder
             else if ((options & 0x30) == 0x30)
                 reader.Fail(Fault.Protocol("There is no retain handling 3."));
             else if (!MqttTopics.IsValidFilter(filter))
-                reader.Fail(new Fault(Reason.TopicFilterInvalid, "A topic filter has its wildcards in the wrong place, or too many levels."));
+                reader.Fail(Fault.Malformed("A topic filter has its wildcards in the wrong place, or too many levels."));
             else if ((options & 4) != 0 && MqttTopics.IsShared(filter))
                 reader.Fail(Fault.Protocol("A shared subscription can't be no-local."));
             filters.Add(new FilterRequest(filter, options));
@@ -125,7 +125,7 @@ internal static class PacketDecoder
         {
             var filter = reader.ReadString();
             if (reader.Fault is null && !MqttTopics.IsValidFilter(filter))
-                reader.Fail(new Fault(Reason.TopicFilterInvalid, "A topic filter has its wildcards in the wrong place, or too many levels."));
+                reader.Fail(Fault.Malformed("A topic filter has its wildcards in the wrong place, or too many levels."));
             filters.Add(filter);
         }
         if (filters.Count == 0)

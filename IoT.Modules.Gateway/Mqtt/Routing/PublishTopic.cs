@@ -29,7 +29,7 @@ internal sealed class PublishTopic
     public static PublishTopic? Of(ReadOnlySpan<byte> utf8, out Fault fault)
     {
         fault = !System.Text.Unicode.Utf8.IsValid(utf8) || utf8.Contains((byte)0) ? Fault.Malformed("The topic is not UTF-8, or contains NUL.")
-            : !MqttTopics.IsValidName(utf8) ? new Fault(Reason.TopicNameInvalid, "The topic is empty, has wildcards or too many levels.")
+            : !MqttTopics.IsValidName(utf8) ? Fault.Malformed("The topic is empty, has wildcards or too many levels.")
             : default;
         return fault == default ? new PublishTopic(Encoding.UTF8.GetString(utf8), utf8.ToArray()) : null;
     }

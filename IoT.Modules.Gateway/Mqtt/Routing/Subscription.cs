@@ -91,7 +91,7 @@ internal sealed class SharedGroup(string name, string filter)
         var members = Volatile.Read(ref _members);
         if (members.Length == 0)
             return null;
-        var start = Interlocked.Increment(ref _turn);
+        var start = Interlocked.Increment(ref _turn) - 1;
         Subscription? best = null;
         var bestReadiness = Readiness.Gone;
         for (var i = 0; i < members.Length; i++)

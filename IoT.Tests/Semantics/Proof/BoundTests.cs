@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using IoT.Modules.Semantics.Engine;
+using IoT.Modules.Semantics.Terms;
 using Xunit;
 
 namespace IoT.Tests.Semantics.Proof;
@@ -101,6 +102,37 @@ public sealed class BoundTests
                 Assert.Null(commit.Error);
             }
         }
+    }
+
+    [Fact]
+    public async Task Names_can_be_read_while_literals_are_forgotten()
+    {
+        var terms = new TermDictionary();
+        var names = Enumerable.Range(0, 2_000).Select(i => FormattableString.Invariant($"http://e/name-{i}")).ToArray();
+        var ids = names.Select(terms.InternIri).ToArray();
+        using var stop = new CancellationTokenSource();
+        var reading = Task.Run(() =>
+        {
+            var read = 0L;
+            while (!stop.IsCancellationRequested)
+            {
+                for (var i = 0; i < ids.Length; i++, read++)
+                    Assert.Equal(names[i], terms.Text(ids[i].Value));
+            }
+            return read;
+        }, TestContext.Current.CancellationToken);
+        for (var round = 0; round < 300 && !reading.IsCompleted; round++)
+        {
+            for (var i = 0; i < 2_000; i++)
+                terms.Intern(Term.Integer((round * 2_000) + i));
+            var before = terms.Count;
+            terms.BeginSweep(new System.Collections.BitArray(terms.Limit));
+            Assert.True(terms.EndSweep());
+            Assert.Equal(before - 2_000, terms.Count);
+        }
+        await stop.CancelAsync();
+        Assert.True(await reading > 0);
+        Assert.True(terms.Bytes < 10_000_000);
     }
 
     [Fact]

@@ -199,6 +199,7 @@ public sealed class UpgradeTests(UpgradeServer server) : IClassFixture<UpgradeSe
     {
         await using var pools = await OpenAsync(database);
         await MigratorOf(pools, known).ApplyAsync(TestContext.Current.CancellationToken);
+        await MigratorOf(pools, known).ApplyBesideIngestAsync(TestContext.Current.CancellationToken);
     }
 
     private static Migrator MigratorOf(PostgresPools pools, IReadOnlyList<Migration>? known) =>

@@ -99,11 +99,29 @@ public sealed class MatchingTests(OpenPlatform platform) : ConformanceTest(platf
     public async Task A_topic_of_65535_bytes_would_be_one_and_one_of_many_levels_is(int version)
     {
         var name = NewTopic();
-        var topic = name + string.Concat(Enumerable.Repeat("/l", 150));
+        var topic = name + string.Concat(Enumerable.Repeat("/l", 200));
         var peer = await ConnectAsync(version);
         await peer.SubscribeAsync($"{name}/#");
         await peer.PublishAsync(topic);
         Assert.Equal(topic, (await peer.ReceiveAsync()).Topic);
+        await peer.SubscribeAsync(topic);
+        Assert.Equal(2, (await peer.SubscribeAllAsync(null, (topic, 1), ($"+{topic[name.Length..]}", 1))).Codes.Length);
+    }
+
+    [Theory]
+    [InlineData(4)]
+    [InlineData(5)]
+    public async Task A_topic_of_ones_own_may_begin_with_a_dollar(int version)
+    {
+        var topic = $"${NewTopic()}/a";
+        var all = await ConnectAsync(version);
+        foreach (var filter in new[] { "#", "+/a", "+/#" })
+            await all.SubscribeAsync(filter, 1);
+        var named = await ConnectAsync(version);
+        await named.SubscribeAsync(topic.Replace("/a", "/#", StringComparison.Ordinal), 1);
+        Assert.Equal(0, await (await ConnectAsync(version)).PublishAsync(topic, "named", 1));
+        Assert.Equal("named", (await named.ReceiveAsync()).Text);
+        Assert.DoesNotContain(await all.CollectAsync(), message => message.Topic == topic);
     }
 
     [Fact]

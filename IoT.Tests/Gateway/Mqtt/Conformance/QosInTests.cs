@@ -257,8 +257,13 @@ public sealed class QosInTests(OpenPlatform platform) : ConformanceTest(platform
     [InlineData(5)]
     public async Task A_publish_that_nobody_is_subscribed_to_is_acknowledged(int version)
     {
-        var code = await (await ConnectAsync(version)).PublishAsync(NewTopic(), qos: 1);
-        Assert.True(code is 0 or 0x10);
+        var peer = await ConnectAsync(version);
+        Assert.Equal(version < 5 ? 0 : 0x10, await peer.PublishAsync(NewTopic(), qos: 1));
+        var kept = NewTopic();
+        Assert.Equal(version < 5 ? 0 : 0x10, await peer.PublishAsync(kept, qos: 1, retain: true));
+        Assert.Equal(0, await peer.PublishAsync(NewTopic(), qos: 2));
+        await peer.SubscribeAsync(kept);
+        Assert.Equal(0, await peer.PublishAsync(kept, qos: 1));
     }
 
     private async Task<(string Topic, MqttPeer Subscriber)> SubscribeAsync(int version)
