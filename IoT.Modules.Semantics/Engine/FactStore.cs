@@ -64,6 +64,8 @@ internal struct Row
 /// <summary>All facts, by each combination of their terms.</summary>
 internal sealed class FactStore
 {
+    private const int SmallestTrimmed = 1 << 14;
+
     private Slot[] _slots = new Slot[2048];
     private int _usedSlots;
     private int _free;
@@ -215,6 +217,36 @@ internal sealed class FactStore
         Count--;
     }
 
+    /// <summary>Gives memory back after much has been removed.</summary>
+    public void Trim()
+    {
+        if (Count > Rows.Length / 4 || Rows.Length <= SmallestTrimmed)
+            return;
+        while (Limit > 1 && Rows[Limit - 1].S == 0)
+            Limit--;
+        // What was free above is gone; below, the list is made anew.
+        _free = 0;
+        for (var index = Limit - 1; index > 0; index--)
+        {
+            if (Rows[index].S != 0)
+                continue;
+            Rows[index].NextSp = _free;
+            _free = index;
+        }
+        var size = SmallestTrimmed;
+        while (size < Limit + 1)
+            size *= 2;
+        if (size < Rows.Length)
+        {
+            Rows = Rows.AsSpan(0, size).ToArray();
+            if (_tags.Length > size)
+                Array.Resize(ref _tags, size);
+        }
+        Rehash();
+        BySubject.Rehash();
+        ByObject.Rehash();
+    }
+
     private int Add(int s, int p, int o)
     {
         int index;
@@ -249,20 +281,23 @@ internal sealed class FactStore
     private void Insert(int hash, int index)
     {
         if ((_usedSlots + 1) * 5L > _slots.Length * 3L)
-        {
-            var old = _slots;
-            var size = 2048;
-            while (size < Count * 3L)
-                size *= 2;
-            _slots = new Slot[size];
-            _usedSlots = 0;
-            foreach (var entry in old)
-            {
-                if (entry.Row > 0)
-                    Place(entry.Hash, entry.Row);
-            }
-        }
+            Rehash();
         Place(hash, index);
+    }
+
+    private void Rehash()
+    {
+        var old = _slots;
+        var size = 2048;
+        while (size < Count * 3L)
+            size *= 2;
+        _slots = new Slot[size];
+        _usedSlots = 0;
+        foreach (var entry in old)
+        {
+            if (entry.Row > 0)
+                Place(entry.Hash, entry.Row);
+        }
     }
 
     private void Place(int hash, int index)

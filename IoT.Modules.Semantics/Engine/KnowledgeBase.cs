@@ -108,6 +108,7 @@ internal sealed partial class KnowledgeBase
     {
         lock (_lock)
         {
+            EndSweep();
             _reasoner.Begin(isLoad, cancellationToken);
             var rules = _reasoner.Rules;
             var isDone = false;
@@ -141,7 +142,11 @@ internal sealed partial class KnowledgeBase
             finally
             {
                 if (!isDone)
+                {
                     Undo(rules);
+                    // What has been refused may have left many names behind.
+                    Sweep(isForced: isLoad);
+                }
             }
             return new Commit(error, [], [], null);
         }
@@ -365,11 +370,10 @@ internal sealed partial class KnowledgeBase
     }
 
     // Values that have been replaced leave their literals behind.
-    private void Sweep()
+    private void Sweep(bool isForced = false)
     {
-        if (Terms.EndSweep())
-            _reasoner.Forget();
-        if (!Terms.WantsSweep)
+        EndSweep();
+        if (!Terms.WantsSweep && !(isForced && !Terms.IsSweeping))
             return;
         var used = new BitArray(Terms.Limit);
         for (var index = 1; index < _store.Limit; index++)
@@ -384,5 +388,11 @@ internal sealed partial class KnowledgeBase
                 used[constant] = true;
         }
         Terms.BeginSweep(used);
+    }
+
+    private void EndSweep()
+    {
+        if (Terms.EndSweep())
+            _reasoner.Forget();
     }
 }

@@ -129,7 +129,8 @@ internal sealed class PairIndex
         }
     }
 
-    private void Rehash()
+    /// <summary>In as much memory as it needs.</summary>
+    public void Rehash()
     {
         var old = _entries;
         var size = 1024;

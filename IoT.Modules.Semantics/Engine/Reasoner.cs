@@ -139,6 +139,7 @@ internal sealed partial class Reasoner(FactStore store, TermDictionary terms, En
     /// <summary>What has changed since <see cref="Begin"/>; derived facts are those that aren't asserted.</summary>
     public void Changes(List<FactChange> derived, List<TripleId> asserted)
     {
+        derived.EnsureCapacity(Math.Min(_log.Count, (int)Math.Min(int.MaxValue, _workload.Derived + Derived)));
         foreach (var entry in _log)
         {
             ref var row = ref store.Rows[entry.Row];
@@ -224,7 +225,12 @@ internal sealed partial class Reasoner(FactStore store, TermDictionary terms, En
         _log.Clear();
         _replaced.Clear();
         if (_log.Capacity > 1 << 16)
+        {
+            // It was a large one.
             _log.Capacity = 1 << 10;
+            _logOf = [];
+            store.Trim();
+        }
         _dirty.Clear();
         Array.Clear(_isDirty);
         _new.Clear();
@@ -263,7 +269,7 @@ internal sealed partial class Reasoner(FactStore store, TermDictionary terms, En
         if ((row.Info & Row.Logged) != 0)
             return;
         if (index >= _logOf.Length)
-            Array.Resize(ref _logOf, Math.Max(store.Rows.Length, index + 1));
+            Array.Resize(ref _logOf, store.Rows.Length);
         _logOf[index] = _log.Count;
         _log.Add(new LogEntry(index, row.Stamp, row.Rule, row.Info, row.Degree, row.Witness));
         row.Info |= Row.Logged;

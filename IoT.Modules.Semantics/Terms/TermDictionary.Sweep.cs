@@ -11,6 +11,7 @@ internal sealed partial class TermDictionary
     /// <summary>So many terms, and so many bytes of their text, are worth no sweep.</summary>
     private const int LeastTerms = 50_000;
     private const long LeastBytes = 16 << 20;
+    private const int LeastEntries = 1 << 10;
 
     private int _termsForSweep = LeastTerms;
     private long _bytesForSweep = LeastBytes;
@@ -61,23 +62,33 @@ internal sealed partial class TermDictionary
         {
             if (!_isSweeping || _olderLeases != 0)
                 return false;
-            var (old, numbers) = (_storage, _storage.Numbers);
-            var entries = (Entry[])old.Entries.Clone();
+            var old = _storage;
+            while (_count > Known.Count && IsGone(ref old.Entries[_count - 1]))
+                _count--;
+            var size = LeastEntries;
+            while (size <= _count)
+                size *= 2;
+            var entries = new Entry[size];
+            Array.Copy(old.Entries, entries, _count);
+            var numbers = new Number[256];
             var (chunks, used) = (new List<byte[]> { new byte[ChunkSize] }, 0);
-            _bytes = ChunkSize;
-            for (var id = 1; id < _count; id++)
+            (_bytes, _live, _free, _numberCount) = (ChunkSize, 0, 0, 1);
+            for (var id = _count - 1; id > 0; id--)
             {
                 ref var entry = ref entries[id];
-                if (entry.Length < 0)
-                    continue;
-                if ((entry.Flags & Entry.Unused) != 0)
+                if (IsGone(ref entry))
                 {
-                    if (entry.Number != 0)
-                        _freeNumbers.Push(entry.Number);
                     entry = new Entry { Length = -1, Next = _free };
                     _free = id;
-                    _live--;
                     continue;
+                }
+                _live++;
+                if (entry.Number != 0)
+                {
+                    if (_numberCount == numbers.Length)
+                        Array.Resize(ref numbers, numbers.Length * 2);
+                    numbers[_numberCount] = old.Numbers[entry.Number];
+                    entry.Number = _numberCount++;
                 }
                 var text = old.Chunks[entry.Chunk].AsSpan(entry.Start, entry.Length);
                 if (used + text.Length > chunks[^1].Length)
@@ -111,6 +122,8 @@ internal sealed partial class TermDictionary
             Keep(@object);
         }
     }
+
+    private static bool IsGone(ref Entry entry) => entry.Length < 0 || (entry.Flags & Entry.Unused) != 0;
 
     // It is used again, and with a list what it holds.
     private void Keep(int id)

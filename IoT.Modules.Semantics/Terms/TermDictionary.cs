@@ -21,7 +21,6 @@ internal sealed partial class TermDictionary
     private int _used;
     private int _numberCount = 1;
     private int _free;
-    private readonly Stack<int> _freeNumbers = new();
     private int _live;
     private long _bytes = 64 * 1024;
 
@@ -239,16 +238,12 @@ internal sealed partial class TermDictionary
         };
         if (type == NumberType.None || !Number.TryParse(type, lexical, out var number))
             return 0;
-        int slot;
-        if (!_freeNumbers.TryPop(out slot))
+        var slot = _numberCount++;
+        if (slot == _storage.Numbers.Length)
         {
-            slot = _numberCount++;
-            if (slot == _storage.Numbers.Length)
-            {
-                var numbers = new Number[slot * 2];
-                _storage.Numbers.CopyTo(numbers, 0);
-                _storage = _storage with { Numbers = numbers };
-            }
+            var numbers = new Number[slot * 2];
+            _storage.Numbers.CopyTo(numbers, 0);
+            _storage = _storage with { Numbers = numbers };
         }
         _storage.Numbers[slot] = number;
         return slot;

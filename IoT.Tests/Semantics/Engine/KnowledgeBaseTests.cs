@@ -137,17 +137,17 @@ public sealed class KnowledgeBaseTests
     }
 
     [Theory]
-    [InlineData("{ ?x :n ?v. (?v 1) math:sum ?w } => { ?x :n ?w }.", EngineErrorKind.DerivationLimit)]
-    [InlineData("{ ?x :n ?v } => { _:b :n ?v. ?x :made _:b }.", EngineErrorKind.DerivationLimit)]
-    [InlineData("{ ?x :n ?v. (?v 2) math:sum ?w } => { ?x :m ?w }. { ?x :m ?v. (?v ?v) math:product ?w } => { ?x :m ?w }.", EngineErrorKind.StepLimit)]
-    [InlineData("{ ?x :n ?v } => { ?x :m 'aa' }. { ?x :m ?v. (?v ?v) string:concatenation ?w } => { ?x :m ?w }.", EngineErrorKind.StepLimit)]
+    [InlineData("{ ?x :n ?v. (?v 1) math:sum ?w } => { ?x :n ?w }.", nameof(EngineErrorKind.DerivationLimit))]
+    [InlineData("{ ?x :n ?v } => { _:b :n ?v. ?x :made _:b }.", nameof(EngineErrorKind.DerivationLimit))]
+    [InlineData("{ ?x :n ?v. (?v 2) math:sum ?w } => { ?x :m ?w }. { ?x :m ?v. (?v ?v) math:product ?w } => { ?x :m ?w }.", nameof(EngineErrorKind.StepLimit))]
+    [InlineData("{ ?x :n ?v } => { ?x :m 'aa' }. { ?x :m ?v. (?v ?v) string:concatenation ?w } => { ?x :m ?w }.", nameof(EngineErrorKind.StepLimit))]
     [InlineData("{ ?a :p ?b. ?c :p ?d. ?e :p ?f. ?g :p ?h. ?b :never ?d. ?f :never ?h } => { ?a :q ?h }.", null)]
-    [InlineData("{ ?a :p ?b. ?c :p ?d. ?e :p ?f. (?a ?c ?e) list:length 4 } => { ?a :q ?f }.", EngineErrorKind.StepLimit)]
-    public void What_never_ends_is_refused_and_what_was_stays(string rules, EngineErrorKind? kind)
+    [InlineData("{ ?a :p ?b. ?c :p ?d. ?e :p ?f. (?a ?c ?e) list:length 4 } => { ?a :q ?f }.", nameof(EngineErrorKind.StepLimit))]
+    public void What_never_ends_is_refused_and_what_was_stays(string rules, string? kind)
     {
         var kb = new Kb(":d :n 1. " + string.Concat(Enumerable.Range(0, 300).Select(i => $":x{i} :p :y{i}.\n")), "{ ?x :n 1 } => { ?x :is :One }.", new EngineOptions { DerivationLimit = 20_000, StepLimit = 5_000_000 });
         using (var commit = kb.Base.Put(Kb.Rules(rules, "more")))
-            Assert.Equal(kind, commit.Error?.Kind);
+            Assert.Equal(kind, commit.Error?.Kind.ToString());
         Assert.Equal(":d :is :One", kb.Derived());
         Assert.Equal(301, kb.Base.Asserted);
         Assert.Equal("Appeared :e :is :One", kb.Replace(":e :n 1"));
@@ -162,6 +162,10 @@ public sealed class KnowledgeBaseTests
             Assert.Equal(EngineErrorKind.MemoryLimit, commit.Error?.Kind);
         Assert.Equal(0, kb.Base.Asserted);
         Assert.StartsWith("Appeared", kb.Replace(":d :t 31"), StringComparison.Ordinal);
+        // What was refused takes no memory: what is smaller fits.
+        Assert.InRange(kb.Base.Bytes, 0, 4 << 20);
+        using (var commit = kb.Base.Put(kb.Facts(":a :p :b.")))
+            Assert.Null(commit.Error);
     }
 
     [Fact]
@@ -181,10 +185,10 @@ public sealed class KnowledgeBaseTests
     {
         var kb = new Kb(":a :p :b. :b :p :c.", "{ ?x :p ?y } => { ?x :q ?y }.");
         var check = kb.Base.Check(Kb.Rules("{ ?x :p ?y } => { ?y :q ?x }. { ?x :p ?y } => { ?y :r ?x }."));
-        Assert.Equal((4, 2), (check.Appear, check.Vanish));
+        Assert.Equal((4L, 2L), (check.Appear, check.Vanish));
         using (var facts = kb.Facts(":a :p :b."))
-            Assert.Equal((0, 1), (kb.Base.Check(facts).Appear, kb.Base.Check(facts).Vanish));
-        Assert.Equal((0, 2), (kb.Base.CheckRemoveRules("rules").Appear, kb.Base.CheckRemoveRules("rules").Vanish));
+            Assert.Equal((0L, 1L), (kb.Base.Check(facts).Appear, kb.Base.Check(facts).Vanish));
+        Assert.Equal((0L, 2L), (kb.Base.CheckRemoveRules("rules").Appear, kb.Base.CheckRemoveRules("rules").Vanish));
         Assert.Equal(":a :q :b, :b :q :c", kb.Derived());
     }
 
