@@ -28,6 +28,28 @@ internal sealed class Kb
     public static RuleSet Rules(string text, string name = "rules") =>
         RuleParser.Parse(name, Encoding.UTF8.GetBytes(Prefixes + text), null, out var error) ?? throw new InvalidOperationException($"{error}");
 
+    public Commit Put(FactDocument facts) => Base.Put(facts);
+
+    public Commit Put(RuleSet rules) => Base.Put(rules);
+
+    public void PutCanceled(RuleSet rules)
+    {
+        using var commit = Base.Put(rules, new CancellationToken(canceled: true));
+    }
+
+    public Commit RemoveRules(string name) => Base.RemoveRules(name);
+
+    public Commit Apply(FactBatch batch) => Base.Apply(batch);
+
+    public CheckResult Check(FactDocument facts) => Base.Check(facts);
+
+    public CheckResult Check(RuleSet rules) => Base.Check(rules);
+
+    public CheckResult CheckRemoveRules(string name) => Base.CheckRemoveRules(name);
+
+    /// <summary>What would be derived.</summary>
+    public string? DerivedWith(FactBatch batch) => Base.Overlay(batch, _ => Derived(), out _);
+
     /// <summary>Turtle's short form of a term; <c>:a</c> is in the example's namespace.</summary>
     public TermId Term(string text) => Base.Terms.Intern(text[0] == ':' ? Modules.Semantics.Terms.Term.Iri("http://e/" + text[1..]) : Modules.Semantics.Terms.Term.Literal(text, text.Contains('.', StringComparison.Ordinal) ? Xsd.Decimal : Xsd.Integer));
 
