@@ -12,23 +12,23 @@ public sealed class RandomProgramTests
     [InlineData(0, false)]
     [InlineData(1_000, true)]
     public void What_follows_is_what_a_naive_reasoner_finds(int from, bool isProduct) =>
-        Run(from, 60, new EngineOptions { CompileAfter = 0, Product = isProduct, Threads = 1 });
+        Run(from, 30, new EngineOptions { CompileAfter = 0, Product = isProduct, Threads = 1 });
 
     [Fact]
     public void Interpreted_rules_give_the_same() =>
-        Run(2_000, 40, new EngineOptions { CompileRules = false, Threads = 1 });
+        Run(2_000, 20, new EngineOptions { CompileRules = false, Threads = 1 });
 
     [Fact]
     public void Several_threads_give_the_same() =>
-        Run(3_000, 40, new EngineOptions { CompileAfter = 0, Threads = 3, ParallelThreshold = 1 });
+        Run(3_000, 25, new EngineOptions { CompileAfter = 0, Threads = 3, ParallelThreshold = 1 });
 
     [Fact]
     public void Deriving_everything_anew_gives_the_same() =>
-        Run(4_000, 20, new EngineOptions { Incremental = false, Threads = 1 });
+        Run(4_000, 10, new EngineOptions { Incremental = false, Threads = 1 });
 
     [Fact]
     public void Blank_nodes_of_conclusions_are_the_same_again() =>
-        Run(5_000, 40, new EngineOptions { CompileAfter = 0, Threads = 1 }, hasBlanks: true);
+        Run(5_000, 20, new EngineOptions { CompileAfter = 0, Threads = 1 }, hasBlanks: true);
 
     private static void Run(int from, int count, EngineOptions options, bool hasBlanks = false)
     {
