@@ -52,6 +52,11 @@ try
     await app.RunAsync();
     return Environment.ExitCode;
 }
+catch (OperationCanceledException) when (Environment.ExitCode != 0)
+{
+    // What had begun has broken the start off, and has said why.
+    return Environment.ExitCode;
+}
 catch (Exception exception) when (StartupFailure.Describe(exception, listen) is { } line)
 {
     await Console.Error.WriteLineAsync(line);

@@ -6,6 +6,7 @@ using IoT.Modules.Semantics.Inferences;
 using IoT.Modules.Semantics.Live;
 using IoT.Modules.Semantics.Reasoning;
 using IoT.Modules.Semantics.Shipped;
+using IoT.Modules.Storage.Contracts;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -29,6 +30,7 @@ public static class SemanticsModule
         services.AddSingleton<InferCache>();
         services.AddSingleton<RangeReadings>();
         services.AddSingleton<Converter>();
+        services.AddSingleton<IHistoryFormat, ObservationFormat>();
         services.AddSingleton<KnowledgeFactory>();
         services.AddSingleton<SemanticEngine>();
         services.AddSingleton<SemanticsMetrics>();

@@ -57,12 +57,18 @@ public static class StorageModule
         services.AddSingleton<StorageStartup>();
         services.AddHostedService(provider => provider.GetRequiredService<StorageStartup>());
         services.AddHostedService(provider => provider.GetRequiredService<CredentialMirror>());
+        services.AddSingleton<ReplicaWatch>();
+        services.AddHostedService(provider => provider.GetRequiredService<ReplicaWatch>());
         services.AddHostedService<PartitionMaintenance>();
         // Its loop too comes after the startup: what is registered before it has begun when the start fails, and dies with a stack trace.
         services.AddSummaries();
         services.AddHostedService(provider => provider.GetRequiredService<MigrationsBesideIngest>());
         services.AddHostedService<LastSeenFlusher>();
-        services.AddHealthChecks().AddCheck<DatabaseHealth>("postgresql").AddCheck<MigrationsBesideIngest>("schema").AddCheck<MessageIdHealth>("message_ids").AddCheck<QuarantineHealth>("quarantine").AddCheck<RetentionHealth>("retention").AddCheck<SummaryHealth>("summaries");
+        services.AddHealthChecks()
+            .AddCheck<DatabaseHealth>("postgresql").AddCheck<MigrationsBesideIngest>("schema").AddCheck<MessageIdHealth>("message_ids")
+            .AddCheck<QuarantineHealth>("quarantine").AddCheck<RetentionHealth>("retention").AddCheck<SummaryHealth>("summaries");
+        if (!string.IsNullOrWhiteSpace(configuration.GetConnectionString("PostgresReplica")))
+            services.AddHealthChecks().AddCheck<ReplicaWatch>("replica");
         return services;
     }
 

@@ -57,6 +57,36 @@ public sealed class StorageOptions
     [Range(2, 1_000, ErrorMessage = "connections, 2 to 1000")]
     public int ReadPoolSize { get; set; } = 16;
 
+    /// <summary>Seconds. Default 15, 1 to 300.</summary>
+    [Description("how long a request waits for a connection of its pool, and a connection for PostgreSQL, in seconds; a `Timeout` in the connection string goes before")]
+    [Range(1, 300, ErrorMessage = "seconds, 1 to 300")]
+    public int ConnectTimeoutSeconds { get; set; } = 15;
+
+    /// <summary>Seconds. Default 300, 10 to 86,400.</summary>
+    [Description("connections that were not needed for so long are closed, in seconds")]
+    [Range(10, 86_400, ErrorMessage = "seconds, 10 to 86400")]
+    public int IdleConnectionSeconds { get; set; } = 300;
+
+    /// <summary>Seconds. Default 3,600, 0 to 604,800.</summary>
+    [Description("connections older than this are closed and made anew, in seconds; 0: never")]
+    [Range(0, 604_800, ErrorMessage = "seconds, 0 (never) to 604800")]
+    public int ConnectionLifetimeSeconds { get; set; } = 3_600;
+
+    /// <summary>Statements. Default 64, 0 to 10,000.</summary>
+    [Description("statements that a connection keeps prepared once they have been used twice; 0 turns it off, for poolers in between that can't")]
+    [Range(0, 10_000, ErrorMessage = "statements, 0 (off) to 10000")]
+    public int MaxAutoPrepare { get; set; } = 64;
+
+    /// <summary>Milliseconds. Default 500, 100 to 3,600,000.</summary>
+    [Description("how far a replica may be behind and still answer queries, in ms; further behind, they go to the primary. Over 500, what was acknowledged may be seen later than after a second")]
+    [Range(100, 3_600_000, ErrorMessage = "milliseconds, 100 to 3600000")]
+    public int ReplicaMaxLagMs { get; set; } = 500;
+
+    /// <summary>Seconds. Default 60, 1 to 3,600.</summary>
+    [Description("longest time one statement of the write pool may take, in seconds; what it could not store is tried again. Maintenance has limits of its own")]
+    [Range(1, 3_600, ErrorMessage = "seconds, 1 to 3600")]
+    public int WriteTimeoutSeconds { get; set; } = 60;
+
     /// <summary>Requests. Default 12, 1 to 1,000.</summary>
     [Description("most requests that read from the database at once; 64 times as many may wait, more are answered 503")]
     [Range(1, 1_000, ErrorMessage = "requests, 1 to 1000")]

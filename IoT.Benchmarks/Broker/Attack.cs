@@ -10,6 +10,9 @@ internal static class Attack
     private const int SlowSubscribers = 5;
     private const int UnreadPublishers = 20;
     private const int SilentSockets = 500;
+
+    // Not those of the others: what an attacker uses up of a device's rate is not what is measured.
+    private const int FirstDevice = 20_000;
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10);
 
     /// <summary>Subscribes to everything that is published, and reads nothing.</summary>
@@ -40,12 +43,13 @@ internal static class Attack
         {
             for (var n = 0; n < UnreadPublishers; n++)
             {
-                clients.Add(new Subscriber());
+                // A small window, so that what is not read soon has nowhere to go.
+                clients.Add(new Subscriber(receiveBufferBytes: 4096));
                 await clients[^1].ConnectAsync(port, $"unread-{n}");
             }
-            byte[] packets = [.. Enumerable.Range(1, 100).SelectMany(id => (byte[])[.. Samples.Publish(id, id, (ushort)id), 0xC0, 0])];
-            await Task.WhenAll(clients.Select(async client =>
+            await Task.WhenAll(clients.Select(async (client, place) =>
             {
+                byte[] packets = [.. Enumerable.Range(1, 100).SelectMany(id => (byte[])[.. Samples.Publish(FirstDevice + place, id, (ushort)id), 0xC0, 0])];
                 try
                 {
                     while (true)

@@ -17,6 +17,13 @@ internal sealed class Subscriber : IDisposable
     private byte[] _buffer = [];
     private int _filled;
 
+    /// <param name="receiveBufferBytes">Of the socket; null: as the system has it.</param>
+    public Subscriber(int? receiveBufferBytes = null)
+    {
+        if (receiveBufferBytes is { } bytes)
+            _socket.ReceiveBufferSize = bytes;
+    }
+
     public async Task ConnectAsync(int port, string clientId)
     {
         await _socket.ConnectAsync(IPAddress.Loopback, port);

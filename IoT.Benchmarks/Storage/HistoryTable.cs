@@ -1,8 +1,11 @@
 using System.Diagnostics;
 using System.Globalization;
+using Dapper;
 using IoT.Benchmarks.Load;
 using IoT.Benchmarks.Runner;
 using IoT.Modules.Storage.Contracts;
+using IoT.Modules.Storage.Queries;
+using IoT.Modules.Storage.Readings;
 using Npgsql;
 
 namespace IoT.Benchmarks.Storage;
@@ -93,66 +96,45 @@ internal sealed class HistoryTable(HostUnderTest host, NpgsqlDataSource database
         return seconds;
     }
 
-    /// <summary>Milliseconds for the newest reading of each data_type of 1,000 devices, and for 1,000 rows by primary key.</summary>
+    /// <summary>Milliseconds for the newest reading of each data_type of 1,000 devices, by the platform's own statement, and for 1,000 rows by primary key.</summary>
     public async Task<(double Latest, double ByKey)> LatestAsync(CancellationToken cancellationToken)
     {
         const int devices = 1_000;
         await ExecuteAsync(
             """
-            drop table if exists bench_latest, bench_keyed;
-            create table bench_latest (like device_data including defaults);
+            drop table if exists bench_keyed;
             create table bench_keyed (id bigint primary key, device_id uuid, timestamp timestamptz, data_type varchar(50), payload jsonb, status varchar(20));
             insert into bench_keyed select id, device_id, timestamp, data_type, payload, status from device_data limit 200000;
-            insert into bench_latest (device_id, timestamp, data_type, payload)
-                select md5((n % 1000)::text)::uuid, r.timestamp, 'machine', r.payload from (select row_number() over () as n, timestamp, payload from device_data limit 200000) r;
-            create index on bench_latest (device_id, data_type, timestamp desc, id desc);
+            insert into devices (id, external_id, location) select md5('bench-latest-' || n)::uuid, 'bench-latest-' || n, 'bench-latest' from generate_series(0, 999) n on conflict do nothing;
+            insert into device_data (device_id, timestamp, data_type, payload)
+                select md5('bench-latest-' || (n % 1000))::uuid, r.timestamp, 'machine', r.payload from (select row_number() over () as n, timestamp, payload from device_data limit 200000) r;
+            select learn_device_series(id) from devices where location = 'bench-latest';
             """, cancellationToken);
-        await ExecuteAsync("vacuum analyze bench_latest", cancellationToken);
-        await ExecuteAsync("vacuum analyze bench_keyed", cancellationToken);
-        const string latest =
-            """
-            select l.* from unnest($1::uuid[]) as d (id)
-            cross join lateral (
-                with recursive types as (
-                    (select data_type from bench_latest where device_id = d.id order by data_type limit 1)
-                    union all
-                    select (select r.data_type from bench_latest r where r.device_id = d.id and r.data_type > types.data_type order by r.data_type limit 1) from types where types.data_type is not null)
-                select r.* from types cross join lateral (
-                    select id, timestamp, data_type, payload::text, status from bench_latest where device_id = d.id and data_type = types.data_type order by timestamp desc, id desc limit 1) r) l
-            """;
-        var ids = new List<Guid>();
-        await using (var command = database.CreateCommand("select distinct device_id from bench_latest limit 1000"))
-        await using (var reader = await command.ExecuteReaderAsync(cancellationToken))
-        {
-            while (await reader.ReadAsync(cancellationToken))
-                ids.Add(reader.GetGuid(0));
-        }
-        var keys = new List<long>();
-        await using (var command = database.CreateCommand("select id from bench_keyed order by random() limit 1000"))
-        await using (var reader = await command.ExecuteReaderAsync(cancellationToken))
-        {
-            while (await reader.ReadAsync(cancellationToken))
-                keys.Add(reader.GetInt64(0));
-        }
-        var result = (await MedianMsAsync(latest, ids.ToArray(), Math.Min(devices, ids.Count)), await MedianMsAsync("select id, timestamp, data_type, payload::text, status from bench_keyed where id = any($1)", keys.ToArray(), devices));
-        await ExecuteAsync("drop table bench_latest, bench_keyed", cancellationToken);
+        foreach (var table in new[] { "device_data", "device_series", "devices", "bench_keyed" })
+            await ExecuteAsync($"vacuum analyze {table}", cancellationToken);
+        await using var connection = await database.OpenConnectionAsync(cancellationToken);
+        var keys = (await connection.QueryAsync<long>("select id from bench_keyed order by random() limit 1000")).ToArray();
+        var parameters = SeriesOf.ParametersOf(new DeviceFilter(Location: "bench-latest"));
+        parameters.Add("AfterDevice", null, System.Data.DbType.String);
+        parameters.Add("AfterType", null, System.Data.DbType.String);
+        parameters.Add("Count", devices);
+        var result = (await MedianMsAsync(GetLatestOfDevicesHandler.Sql, parameters),
+            await MedianMsAsync("select 'bench-latest-1' as external_id, data_type as series_type, id, timestamp, payload::text as payload, status from bench_keyed where id = any(@keys)", new { keys }));
+        await ExecuteAsync("drop table bench_keyed; delete from device_data where device_id in (select id from devices where location = 'bench-latest')", cancellationToken);
+        await ExecuteAsync("delete from device_series where device_id in (select id from devices where location = 'bench-latest'); delete from devices where location = 'bench-latest'", cancellationToken);
+        await ExecuteAsync("vacuum device_data", cancellationToken);
         return result;
 
-        async Task<double> MedianMsAsync(string sql, object parameter, int expected)
+        async Task<double> MedianMsAsync(string sql, object given)
         {
             var times = new List<double>();
             for (var i = 0; i < 40; i++)
             {
-                await using var command = database.CreateCommand(sql);
-                command.Parameters.Add(new NpgsqlParameter { Value = parameter });
                 var started = Stopwatch.GetTimestamp();
-                var rows = 0;
-                await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-                while (await reader.ReadAsync(cancellationToken))
-                    rows++;
+                var rows = (await connection.QueryAsync<Latest.Row>(sql, given)).Count();
                 times.Add(Stopwatch.GetElapsedTime(started).TotalMilliseconds);
-                if (rows != expected)
-                    throw new InvalidOperationException($"{rows} rows, not {expected}.");
+                if (rows != devices)
+                    throw new InvalidOperationException($"{rows} rows, not {devices}.");
             }
             return times.Skip(10).Order().ElementAt(15);
         }

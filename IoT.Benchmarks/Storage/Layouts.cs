@@ -26,6 +26,8 @@ internal sealed class Layouts(NpgsqlDataSource database)
 
     public const string Series = "create index on bench_layout (device_id, data_type, timestamp desc, id desc);";
 
+    public const string Arrival = "create index on bench_layout using brin (id) with (pages_per_range = 32, autosummarize = on);";
+
     /// <summary>Bytes and microseconds a row, in batches as the drain writes them: 1,000 devices in turns.</summary>
     public async Task<(double Bytes, double Microseconds)> MeasureAsync(string layout, int rows, CancellationToken cancellationToken)
     {

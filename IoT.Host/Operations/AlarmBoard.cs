@@ -22,16 +22,15 @@ internal sealed partial class AlarmBoard : BackgroundService
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(2);
 
     private readonly HealthCheckService _health;
-    private readonly IHostApplicationLifetime _lifetime;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Lock _lock = new();
     private readonly HashSet<(string Name, AlarmLevel Level, string Component)> _known = [];
     private IReadOnlyList<StandingAlarm> _standing = [];
 
-    public AlarmBoard(HealthCheckService health, IHostApplicationLifetime lifetime, TimeProvider time, IMeterFactory meters, ILogger<AlarmBoard> logger)
+    public AlarmBoard(HealthCheckService health, TimeProvider time, IMeterFactory meters, ILogger<AlarmBoard> logger)
     {
-        (_health, _lifetime, _time, _logger) = (health, lifetime, time, logger);
+        (_health, _time, _logger) = (health, time, logger);
         meters.Create(RequestTelemetry.Name).CreateObservableGauge("iot.alarms", Measure, null, "Alarms: 1 while one stands, 0 once it has ended");
     }
 
@@ -67,11 +66,6 @@ internal sealed partial class AlarmBoard : BackgroundService
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        // Not before the start is done: until then nothing listens, which is no alarm.
-        var started = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        await using var _ = _lifetime.ApplicationStarted.Register(started.SetResult);
-        await started.Task.WaitAsync(stoppingToken);
-
         using var timer = new PeriodicTimer(Period, _time);
         do
         {

@@ -18,6 +18,7 @@ internal sealed class CacheHealth(TieredCache cache) : IHealthCheck
         {
             null => AlarmHealth.Of($"{state}; no Redis", []),
             { State: "connected" } redis => AlarmHealth.Of($"{state}; Redis at {redis.Endpoint} in use", []),
+            { State: "connecting" } redis => AlarmHealth.Of($"{state}; connecting to Redis at {redis.Endpoint}", []),
             var redis => AlarmHealth.Of(state, [new Alarm(
                 "cache_redis_open", AlarmLevel.Warning,
                 $"Redis at {redis.Endpoint} is not used: {redis.Trouble}. Requests go on without it",

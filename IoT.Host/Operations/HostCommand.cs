@@ -1,5 +1,8 @@
+using System.Data.Common;
+using System.Runtime.InteropServices;
 using IoT.Modules.Gateway;
 using IoT.Modules.Storage;
+using IoT.Modules.Storage.Contracts;
 
 namespace IoT.Host.Operations;
 
@@ -23,8 +26,8 @@ internal sealed class HostCommand
     {
         switch (args)
         {
-            case [Preflight, .. var rest]:
-                args = rest;
+            case var all when all.Contains(Preflight):
+                args = [.. all.Where(a => a != Preflight)];
                 return new HostCommand(Preflight, "");
             case [Backup or Restore, { Length: > 0 } file, .. var rest] when !file.StartsWith('-'):
                 (var name, args) = (args[0], rest);
@@ -41,8 +44,8 @@ internal sealed class HostCommand
     public async Task<int> RunAsync(IConfiguration configuration)
     {
         using var stopping = new CancellationTokenSource();
-        using var interrupted = System.Runtime.InteropServices.PosixSignalRegistration.Create(System.Runtime.InteropServices.PosixSignal.SIGINT, Cancel);
-        using var terminated = System.Runtime.InteropServices.PosixSignalRegistration.Create(System.Runtime.InteropServices.PosixSignal.SIGTERM, Cancel);
+        using var interrupted = PosixSignalRegistration.Create(PosixSignal.SIGINT, Cancel);
+        using var terminated = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Cancel);
         if (_name != Preflight && _file.Length == 0)
         {
             await Console.Error.WriteLineAsync($"usage: {_name} FILE [--Section:Key=value …]");
@@ -62,8 +65,13 @@ internal sealed class HostCommand
             await Console.Error.WriteLineAsync("Interrupted.");
             return 130;
         }
+        catch (Exception exception) when (_name != Preflight && exception is (StartupException or IOException or UnauthorizedAccessException or DbException))
+        {
+            await Console.Error.WriteLineAsync($"The {(_name == Backup ? "backup" : "restore")} failed. {exception.Message}");
+            return 1;
+        }
 
-        void Cancel(System.Runtime.InteropServices.PosixSignalContext context)
+        void Cancel(PosixSignalContext context)
         {
             context.Cancel = true;
             stopping.Cancel();

@@ -24,11 +24,15 @@ internal static class LoggingSetup
             .MinimumLevel.Override("IoT.Host.SignIn", LogEventLevel.Warning)
             .MinimumLevel.Override("Npgsql", LogEventLevel.Error)
             // Printed as one line by Program; its stack says nothing to an operator.
-            .Filter.ByExcluding(e => e.Exception is StartupException or IOException { InnerException: Microsoft.AspNetCore.Connections.AddressInUseException })
+            .Filter.ByExcluding(e => e.Exception is StartupException or IOException { InnerException: Microsoft.AspNetCore.Connections.AddressInUseException } && IsOfTheStart(e))
             .Enrich.FromLogContext();
         logger = isJson
             ? logger.WriteTo.Console(new RenderedCompactJsonFormatter())
             : logger.WriteTo.Console(outputTemplate: "{Timestamp:HH:mm:ss} {Level:u3} {Message:lj} {NewLine}{Exception}", formatProvider: CultureInfo.InvariantCulture);
         builder.Services.AddSerilog(logger.CreateLogger(), dispose: true);
     }
+
+    // What ends the host later is only in the log.
+    private static bool IsOfTheStart(LogEvent e) =>
+        e.Properties.GetValueOrDefault(Serilog.Core.Constants.SourceContextPropertyName) is ScalarValue { Value: string source } && source.StartsWith("Microsoft.", StringComparison.Ordinal);
 }

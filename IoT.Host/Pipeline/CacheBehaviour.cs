@@ -19,9 +19,13 @@ internal sealed class CacheBehaviour<TRequest, TResponse>(TieredCache cache, Pre
             ? Task.FromResult(response)
             : cache.GetAsync(TRequest.CacheKind, key, request.CacheTags, next, static (next, _) => next(), cancellationToken).AsTask();
         if (prefetcher.IsOn)
-            prefetcher.Asked(client.Hash, TRequest.CacheKind, key, isThere, stop => mediator.Send(request, stop));
+            Tell(request, key, isThere);
         return answer;
     }
+
+    // By itself, so that a hit without prefetching allocates no closure.
+    private void Tell(TRequest request, string key, bool isThere) =>
+        prefetcher.Asked(client.Hash, TRequest.CacheKind, key, isThere, stop => mediator.Send(request, stop));
 }
 
 /// <summary>Who asks, as far as telling one client's questions from another's takes.</summary>

@@ -22,7 +22,7 @@ public sealed record CacheLevelStatus(string Name, bool IsOn, long Hits, long Mi
 public sealed record CacheKindStatus(
     string Name, int Version, string Reach, long MemoryHits, long MemoryMisses, long RedisHits, long RedisMisses, long DatabaseHits, long DatabaseMisses, long Computed, long Joined, long NotKept);
 
-/// <param name="State"><c>connected</c>, or <c>open</c>: its circuit is, nobody asks it.</param>
+/// <param name="State"><c>connecting</c> at the start, <c>connected</c>, or <c>open</c>: its circuit is, nobody asks it.</param>
 /// <param name="Endpoint">Host and port.</param>
 /// <param name="Since">Since when, UTC.</param>
 /// <param name="Trouble">Why it is open.</param>

@@ -2,7 +2,8 @@ namespace IoT.Modules.Caching.Contracts;
 
 /// <summary>
 /// Marks a MediatR request whose response may come from the cache. The pipeline's behaviour runs after validation; who may ask was decided
-/// before. A request that is answered differently to different people must have in its key what the difference depends on.
+/// before. A request that is answered differently to different people must have in its key what the difference depends on. It may be asked again
+/// on nobody's behalf, to have the answer ready (<see cref="Prefetcher"/>): it holds nothing of who asked.
 /// </summary>
 public interface ICacheable<TResponse>
 {

@@ -19,6 +19,8 @@ internal sealed class Successors
     // Fewer are a coincidence.
     private const int Fewest = 3;
 
+    private static readonly Func<CancellationToken, Task> NotLoaded = _ => Task.CompletedTask;
+
     private readonly Dictionary<string, LinkedListNode<Node>> _byKey = new(StringComparer.Ordinal);
     private readonly LinkedList<Node> _byAge = new();
     private readonly (int Client, Node? Node, long At)[] _last = new (int, Node?, long)[Clients];
@@ -32,7 +34,7 @@ internal sealed class Successors
         public string Key => key;
 
         /// <summary>How it is loaded; as its last asker would.</summary>
-        public Func<CancellationToken, Task> Load { get; set; } = _ => Task.CompletedTask;
+        public Func<CancellationToken, Task> Load { get; set; } = NotLoaded;
     }
 
     public int Count => _byKey.Count;
@@ -101,8 +103,9 @@ internal sealed class Successors
         {
             var oldest = _byAge.First!;
             oldest.Value.IsForgotten = true;
-            // What it led to must not be held by those that led to it.
+            // Those that led to it still hold it: nothing but its key, then.
             Array.Clear(oldest.Value.Next);
+            oldest.Value.Load = NotLoaded;
             _byAge.RemoveFirst();
             _byKey.Remove(oldest.Value.Key);
         }

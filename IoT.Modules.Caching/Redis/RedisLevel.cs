@@ -32,7 +32,7 @@ internal sealed partial class RedisLevel : IAsyncDisposable
     private long _epoch;
     private int _failures;
     private volatile bool _isClosed;
-    private volatile string? _trouble = "not connected yet";
+    private volatile string? _trouble;
     private long _since;
 
     public RedisLevel(ConfigurationOptions options, CachingOptions caching, Generations local, TimeProvider time, ILogger logger)
@@ -62,7 +62,7 @@ internal sealed partial class RedisLevel : IAsyncDisposable
     public bool IsDelivered => _undelivered.Count == 0;
 
     public RedisStatus Status => new(
-        _isClosed ? "connected" : "open", Endpoint, new DateTime(Volatile.Read(ref _since), DateTimeKind.Utc), _isClosed ? null : _trouble, _undelivered.Count);
+        _isClosed ? "connected" : _trouble is null ? "connecting" : "open", Endpoint, new DateTime(Volatile.Read(ref _since), DateTimeKind.Utc), _isClosed ? null : _trouble, _undelivered.Count);
 
     /// <summary>Another host dropped what begins like this.</summary>
     public Action<string>? PrefixDropped { get; set; }
@@ -133,6 +133,10 @@ internal sealed partial class RedisLevel : IAsyncDisposable
                     return "it refuses the user name or password of ConnectionStrings__Redis";
             }
         }
+        if (exception is TimeoutException)
+            return "it does not answer in time";
+        if (exception is RedisConnectionException)
+            return "there is no connection to it";
         var text = exception.Message.AsSpan();
         var end = text.IndexOfAny(';', '\n');
         text = end < 0 ? text : text[..end];

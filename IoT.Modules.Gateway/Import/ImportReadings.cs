@@ -1,11 +1,11 @@
-using System.IO.Compression;
+using System.Buffers;
+using System.IO.Pipelines;
 using IoT.Modules.Gateway.IngestLog;
 using IoT.Modules.Storage.Contracts;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
-using Microsoft.AspNetCore.Server.Kestrel.Core.Features;
 using Microsoft.Extensions.Hosting;
 
 namespace IoT.Modules.Gateway.Import;
@@ -48,18 +48,17 @@ internal static class ImportReadings
             return new Failure(FailureKind.Busy, $"{Imports.MostRunning} imports run already; send this one when one of them has ended.").ToResult();
         if (http.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } size)
             size.MaxRequestBodySize = null;
-        // The platform itself makes the sender wait.
-        if (http.Features.Get<IHttpMinRequestBodyDataRateFeature>() is { } rate)
-            rate.MinDataRate = null;
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(gone, lifetime.ApplicationStopping);
         var rejected = new List<RejectedLine>();
         var isDone = false;
         try
         {
-            await using var counted = new CountedStream(http.Request.Body, import);
-            await using var gzip = encoding == "gzip" ? new GZipStream(counted, CompressionMode.Decompress, leaveOpen: true) : null;
+            await using var counted = new CountedBody(http.Request.BodyReader, import);
+            await using var gzip = encoding == "gzip" ? new WholeGzip(counted) : null;
             var body = gzip ?? (Stream)counted;
+            // A read that is given up in any other way leaves a body that can't be read to its end, and so a connection that is reset before its answer.
+            await using var stopping = lifetime.ApplicationStopping.Register(http.Request.BodyReader.CancelPendingRead);
             var file = type == "text/csv" ? ImportedTable.ReadAsync(body, options.MaxReadingBytes, stop.Token) : ImportedLines.ReadAsync(body, options.MaxReadingBytes, stop.Token);
             await foreach (var chunk in file)
                 await chunks.TakeAsync(chunk, import, Reject, stop.Token);
@@ -67,7 +66,7 @@ internal static class ImportReadings
         }
         catch (InvalidDataException)
         {
-            await chunks.TakeAsync(ImportChunk.Cut(import.LastLine + 1, "body: is not gzip, as Content-Encoding says"), import, Reject, stop.Token);
+            await chunks.TakeAsync(ImportChunk.Cut(import.LastLine + 1, "body: is not gzip, as Content-Encoding says, or not whole"), import, Reject, stop.Token);
             isDone = true;
         }
         catch (IngestLogFailedException)
@@ -83,6 +82,7 @@ internal static class ImportReadings
             imports.End(import, isDone ? Imports.Done : Imports.Ended);
         }
 
+        rejected.Sort((a, b) => a.Line.CompareTo(b.Line));
         return import.Accepted + import.Duplicates > 0 || import.Rejected == 0
             ? Results.Json(new ImportAnswer(import.Accepted, import.Duplicates, !import.IsCut, import.Rejected, rejected), Json.Options)
             : new Failure(FailureKind.Invalid, $"No reading was taken. Line {rejected[0].Line}: {rejected[0].Error}").ToResult(
@@ -101,38 +101,20 @@ internal static class ImportReadings
                 new Dictionary<string, object?> { ["accepted"] = import.Accepted, ["duplicates"] = import.Duplicates, ["line"] = import.LastLine, ["rejected_count"] = import.Rejected, ["rejected"] = rejected });
     }
 
-    /// <summary>How much of the body has been read.</summary>
-    private sealed class CountedStream(Stream inner, Imports.Running import) : Stream
+    /// <summary>The body, and how much of it has been read.</summary>
+    private sealed class CountedBody(PipeReader body, Imports.Running import) : ForwardStream
     {
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
         public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
         {
-            var read = await inner.ReadAsync(buffer, cancellationToken);
-            Interlocked.Add(ref import.Bytes, read);
-            return read;
+            var read = await body.ReadAsync(cancellationToken);
+            var count = read.IsCanceled ? 0 : (int)Math.Min(read.Buffer.Length, buffer.Length);
+            var part = read.Buffer.Slice(0, count);
+            part.CopyTo(buffer.Span);
+            body.AdvanceTo(part.End);
+            if (read.IsCanceled)
+                throw new OperationCanceledException();
+            Interlocked.Add(ref import.Bytes, count);
+            return count;
         }
-
-        public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) => ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }
 }

@@ -19,6 +19,11 @@ internal sealed partial class Drain(
     IngestMetrics metrics, IngestProgress progress, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<Drain> logger) : BackgroundService
 {
     private const int ReadBytes = 4 * 1024 * 1024;
+
+    // A write costs much the same whatever it holds: a steady trickle is stored by some fifty writes a second, and what comes after a pause at once.
+    private const int FewReadings = 500;
+    private static readonly TimeSpan Rhythm = TimeSpan.FromMilliseconds(20);
+
     private static readonly TimeSpan LongestDrain = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LongestWaitInTrouble = TimeSpan.FromSeconds(2);
 
@@ -81,7 +86,8 @@ internal sealed partial class Drain(
         }
         catch (Exception exception)
         {
-            LogFailed(exception, exception.Message);
+            // What a person has to do says it all; anything else is a bug and keeps its stack.
+            LogFailed(exception is StartupException ? null : exception, exception.Message);
             Environment.ExitCode = 1;
             lifetime.StopApplication();
         }
@@ -157,6 +163,7 @@ internal sealed partial class Drain(
     {
         var log = service.Log;
         var next = starts.Min(s => s.Sequence) + 1;
+        var readAt = time.GetTimestamp() - time.TimestampFrequency;
         while (true)
         {
             if (log.DurableSequence < next)
@@ -166,6 +173,9 @@ internal sealed partial class Drain(
                 await WaitForAsync(log, next, stoppingToken);
                 continue;
             }
+            if (log.DurableSequence - next < FewReadings && time.GetElapsedTime(readAt) is var since && since < Rhythm)
+                await LingerAsync(Rhythm - since, stoppingToken);
+            readAt = time.GetTimestamp();
             // Its lanes give it back once all of them have stored their part.
             var batch = new SharedBatch(log.Read(next, options.WriteBatchReadings, ReadBytes), _lanes.Length);
             // Seldom is one half as long again as its share: the lists grow once, if at all.
@@ -195,6 +205,18 @@ internal sealed partial class Drain(
             next = batch.Records.NextSequence;
             for (var lane = 0; lane < _lanes.Length; lane++)
                 await _lanes[lane].AddAsync(new Lane.Batch(parts[lane].Readings, parts[lane].Quarantine, next - 1, batch), _abandon.Token);
+        }
+    }
+
+    private async Task LingerAsync(TimeSpan wait, CancellationToken stoppingToken)
+    {
+        try
+        {
+            await Task.Delay(wait, time, stoppingToken);
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // Stopping: at once.
         }
     }
 
@@ -254,7 +276,7 @@ internal sealed partial class Drain(
     private partial void LogStopped(long count);
 
     [LoggerMessage(2002, LogLevel.Critical, "The ingest log can't be drained: {Reason}")]
-    private partial void LogFailed(Exception exception, string reason);
+    private partial void LogFailed(Exception? exception, string reason);
 
     [LoggerMessage(2003, LogLevel.Warning, "PostgreSQL is away; the ingest log keeps what comes in. {Reason}")]
     private partial void LogAway(string reason);

@@ -79,9 +79,11 @@ internal sealed partial class MqttBroker(
     private async Task TickAsync()
     {
         using var timer = new PeriodicTimer(Period, time);
+        // A start that was broken off disposes of everything without stopping it first.
+        var stopping = _stopping.Token;
         try
         {
-            for (var n = 1L; await timer.WaitForNextTickAsync(_stopping.Token); n++)
+            for (var n = 1L; await timer.WaitForNextTickAsync(stopping); n++)
             {
                 foreach (var connection in listener.Connections)
                     connection.Tick();

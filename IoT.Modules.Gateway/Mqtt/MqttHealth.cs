@@ -4,18 +4,21 @@ using IoT.Modules.Storage.Contracts;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Hosting;
 
 namespace IoT.Modules.Gateway.Mqtt;
 
 /// <summary>Whether the broker listens, how many connections there are, and what of it somebody has to know.</summary>
-internal sealed class MqttHealth(MqttListener listener, ListenOptions listen, RetainedStore retained, BrokerMetrics metrics, IServer server) : IHealthCheck
+internal sealed class MqttHealth(MqttListener listener, ListenOptions listen, RetainedStore retained, BrokerMetrics metrics, IServer server, IHostApplicationLifetime lifetime) : IHealthCheck
 {
     public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
     {
         int[] ports = [.. new[] { listen.Mqtt, listen.MqttTls }.Where(port => port != 0)];
         var alarms = new List<Alarm>();
         var addresses = server.Features.Get<IServerAddressesFeature>()?.Addresses ?? [];
-        var missing = ports.Where(port => !addresses.Any(address => address.EndsWith($":{port}", StringComparison.Ordinal))).ToList();
+        // The listeners begin last.
+        var isUp = lifetime.ApplicationStarted.IsCancellationRequested;
+        var missing = ports.Where(port => isUp && !addresses.Any(address => address.EndsWith($":{port}", StringComparison.Ordinal))).ToList();
         foreach (var port in missing)
             alarms.Add(new Alarm("mqtt_not_listening", AlarmLevel.Critical, $"nothing listens on MQTT port {port}", "Look for the reason in the host's log, and start it again."));
         if (metrics.CutClient is { } client)

@@ -207,6 +207,9 @@ internal sealed partial class Reasoner(FactStore store, TermDictionary terms, En
         if (!ReferenceEquals(Rules, rules))
         {
             Rules = rules;
+            // Rules that are in both were given the strata of what is taken back.
+            for (var stratum = 0; stratum < rules.Strata.Count; stratum++)
+                rules.Strata[stratum].Rules.ForEach(rule => rule.Stratum = stratum);
             _isDirty = new bool[rules.Strata.Count];
             _supports.Clear();
         }

@@ -1,43 +1,30 @@
+using System.Security.Cryptography;
+using System.Text;
+using IoT.Modules.Caching.Contracts;
+
 namespace IoT.Modules.Semantics.Infer;
 
-/// <summary>What an answer was made of.</summary>
-/// <param name="Subjects">Whose facts it has read.</param>
-/// <param name="Version">Of the data, when it was made.</param>
-/// <param name="ModelVersion">Of model, rules and registry.</param>
-/// <param name="From">Of its time range, UTC ticks; null without one.</param>
-internal sealed record AnswerSources(IReadOnlyCollection<string> Subjects, long Version, long ModelVersion, long? From, long? To);
+/// <summary>What an answer was made of: the versions of <see cref="Reasoning.Versions"/> when it was.</summary>
+/// <param name="Read">Whose facts it has read, and the sets of rules that it names.</param>
+/// <param name="Version">The moment.</param>
+/// <param name="IsPlaced">It was asked for a location: it depends on where everything is.</param>
+/// <param name="Over">Its time range, UTC ticks; then readings of that time count, and everything that is no reading. Null: the facts of now.</param>
+internal sealed record AnswerSources(IReadOnlyCollection<string> Read, long Version, bool IsPlaced, (long From, long To)? Over);
 
 /// <summary>An answer that is kept.</summary>
-internal sealed class KeptAnswer(ReadOnlyMemory<byte> inferences, int count, double confidenceScore, AnswerSources sources)
-{
-    public ReadOnlyMemory<byte> Inferences { get; } = inferences;
-
-    public int Count { get; } = count;
-
-    public double ConfidenceScore { get; } = confidenceScore;
-
-    public AnswerSources Sources { get; } = sources;
-
-    /// <summary>A reading of its time range came later.</summary>
-    public bool IsStale { get; set; }
-
-    public long UsedAt { get; set; }
-}
+internal sealed record KeptAnswer(ReadOnlyMemory<byte> Inferences, int Count, double ConfidenceScore, AnswerSources Sources);
 
 /// <summary>
-/// Answers by what was asked, as long as nothing that they were made of has changed: the versions of the subjects whose facts they read, of
-/// the model and, with a time range, whether readings of that time came. The one that was not asked for longest makes room.
+/// Answers by what was asked, in the cache's memory. Whether what one was made of is still so is looked at when it is found: what an answer
+/// has read is known only when it is made. Over <c>Semantics__CacheSize</c> the one that was not asked for longest goes.
 /// </summary>
-internal sealed class InferCache(SemanticsOptions options)
+internal sealed class InferCache(TieredCache cache, SemanticsOptions options)
 {
-    // Times of readings that came while an answer over a time was being made; further back, it is not kept.
-    private const int KeptSpans = 1_000;
+    private static readonly CacheKind<KeptAnswer> Kind = new("semantics", "infer", answer => answer.Inferences.Length + 500 + answer.Sources.Read.Sum(name => 50L + (2 * name.Length)));
 
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, KeptAnswer> _answers = new(StringComparer.Ordinal);
-    private readonly Queue<(long From, long To)> _spans = new();
-    private long _lastSpan;
-    private long _uses;
+    private readonly Dictionary<string, LinkedListNode<string>> _nodes = new(StringComparer.Ordinal);
+    private readonly LinkedList<string> _byUse = new();
     private long _hits;
     private long _misses;
 
@@ -50,70 +37,56 @@ internal sealed class InferCache(SemanticsOptions options)
         get
         {
             lock (_lock)
-                return _answers.Count;
+                return _nodes.Count;
         }
     }
+
+    /// <summary>What was asked as a key of the cache.</summary>
+    public static string KeyOf(string asked) => asked.Length <= TieredCache.MaxKeyLength ? asked : Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(asked)));
 
     /// <param name="isCurrent">Whether what it was made of is still so.</param>
-    public KeptAnswer? Find(string asked, Func<AnswerSources, bool> isCurrent)
+    public KeptAnswer? Find(string key, Func<AnswerSources, bool> isCurrent)
     {
-        lock (_lock)
+        if (options.CacheSize > 0 && cache.TryGet(Kind, key, out var kept) && isCurrent(kept.Sources))
         {
-            if (_answers.TryGetValue(asked, out var kept))
-            {
-                if (!kept.IsStale && isCurrent(kept.Sources))
-                {
-                    kept.UsedAt = ++_uses;
-                    _hits++;
-                    return kept;
-                }
-                _answers.Remove(asked);
-            }
-            _misses++;
-            return null;
+            Interlocked.Increment(ref _hits);
+            Use(key);
+            return kept;
         }
+        Interlocked.Increment(ref _misses);
+        return null;
     }
 
-    /// <summary>This moment.</summary>
-    public long Mark()
-    {
-        lock (_lock)
-            return _lastSpan;
-    }
-
-    /// <param name="since">When it began to be made.</param>
-    public void Keep(string asked, KeptAnswer answer, long since)
+    public async Task KeepAsync(string key, KeptAnswer answer, CancellationToken cancellationToken)
     {
         if (options.CacheSize == 0)
             return;
-        lock (_lock)
-        {
-            var missed = (int)(_lastSpan - since);
-            if (answer.Sources.From is not null && (missed > _spans.Count || _spans.TakeLast(missed).Any(span => IsWithin(answer.Sources, span.From, span.To))))
-                return;
-            answer.UsedAt = ++_uses;
-            _answers[asked] = answer;
-            if (_answers.Count <= options.CacheSize)
-                return;
-            // A tenth at a time, so that the search is paid for once in many.
-            foreach (var (key, _) in _answers.OrderBy(kept => kept.Value.UsedAt).Take(Math.Max(1, options.CacheSize / 10)).ToList())
-                _answers.Remove(key);
-        }
+        // It takes the place of one that is not current any more.
+        if (cache.TryGet(Kind, key, out _))
+            cache.Invalidate(Kind, key);
+        await cache.GetAsync(Kind, key, [], answer, static (made, _) => Task.FromResult(made), cancellationToken);
+        if (Use(key) is { } unused)
+            cache.Invalidate(Kind, unused);
     }
 
-    /// <summary>Readings with timestamps from the one to the other came.</summary>
-    public void ReadingsCame(long from, long to)
+    // Answers the key that goes for it; null: none.
+    private string? Use(string key)
     {
         lock (_lock)
         {
-            _lastSpan++;
-            _spans.Enqueue((from, to));
-            if (_spans.Count > KeptSpans)
-                _spans.Dequeue();
-            foreach (var kept in _answers.Values)
-                kept.IsStale |= IsWithin(kept.Sources, from, to);
+            if (_nodes.TryGetValue(key, out var node))
+            {
+                _byUse.Remove(node);
+                _byUse.AddLast(node);
+                return null;
+            }
+            _nodes.Add(key, _byUse.AddLast(key));
+            if (_nodes.Count <= options.CacheSize)
+                return null;
+            var unused = _byUse.First!.Value;
+            _byUse.RemoveFirst();
+            _nodes.Remove(unused);
+            return unused;
         }
     }
-
-    private static bool IsWithin(AnswerSources sources, long from, long to) => sources.From is { } start && sources.To is { } end && from < end && to >= start;
 }

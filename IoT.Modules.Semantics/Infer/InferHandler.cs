@@ -24,14 +24,12 @@ internal sealed class InferHandler(SemanticEngine engine, InferCache cache, Rang
     public async Task<Outcome<InferAnswer>> Handle(Contracts.Infer request, CancellationToken cancellationToken)
     {
         var started = time.GetTimestamp();
-        var asked = KeyOf(request);
+        var key = InferCache.KeyOf(AskedBy(request));
         var range = request.Context?.TimeRange is { } span ? (From: span.Start!.Value.UtcDateTime, To: span.End!.Value.UtcDateTime) : ((DateTime From, DateTime To)?)null;
-        var mark = 0L;
         var made = await engine.InTurnAsync<Made>(
             knowledge =>
             {
-                mark = cache.Mark();
-                if (cache.Find(asked, engine.IsCurrent) is { } kept)
+                if (cache.Find(key, engine.Versions.IsCurrent) is { } kept)
                     return new Made(kept, true);
                 if (range is not null)
                     return new Made(null, false);
@@ -44,7 +42,7 @@ internal sealed class InferHandler(SemanticEngine engine, InferCache cache, Rang
             return wrong;
         var (found, isCached) = made.Value;
         if (!isCached)
-            cache.Keep(asked, found!, mark);
+            await cache.KeepAsync(key, found!, cancellationToken);
         return new InferAnswer(found!.Inferences, found.Count, found.ConfidenceScore, time.GetElapsedTime(started), isCached);
     }
 
@@ -52,7 +50,7 @@ internal sealed class InferHandler(SemanticEngine engine, InferCache cache, Rang
     private async Task<Outcome<Made>> OverAsync(Contracts.Infer request, DateTime from, DateTime to, CancellationToken cancellationToken)
     {
         // A reading that comes while these are read makes the answer one of before it.
-        var sources = await engine.InTurnAsync<AnswerSources>(_ => engine.Sources([], from.Ticks, to.Ticks), cancellationToken);
+        var sources = await engine.InTurnAsync<AnswerSources>(_ => engine.Versions.Of([], isPlaced: true, (from.Ticks, to.Ticks)), cancellationToken);
         if (sources.Failure is { } failure)
             return failure;
         var values = await readings.ReadAsync(from, to, cancellationToken);
@@ -128,16 +126,16 @@ internal sealed class InferHandler(SemanticEngine engine, InferCache cache, Rang
                 json.WritePropertyName("because"u8);
                 json.WriteRawValue(explained.Because, skipInputValidation: true);
                 json.WriteEndObject();
-                read.UnionWith(explained.Subjects);
+                read.UnionWith(explained.Read);
                 (sum, count) = (sum + explained.Confidence, count + 1);
             }
             json.WriteEndArray();
         }
         // Over a time, nothing of now is in it but the model.
-        return new KeptAnswer(buffer.WrittenMemory, count, count == 0 ? 0 : sum / count, sources ?? engine.Sources(read));
+        return new KeptAnswer(buffer.WrittenMemory, count, count == 0 ? 0 : sum / count, sources ?? engine.Versions.Of(read, !string.IsNullOrEmpty(request.Context?.Location)));
     }
 
-    private static string KeyOf(Contracts.Infer request)
+    private static string AskedBy(Contracts.Infer request)
     {
         var key = new StringBuilder();
         foreach (var entity in request.Entities ?? [])

@@ -4,68 +4,6 @@ using IoT.Modules.Storage.Contracts;
 
 namespace IoT.Modules.Semantics.Live;
 
-/// <summary>The latest value of one device's member.</summary>
-internal sealed class LatestValue(LiveDevice device, Metric metric)
-{
-    public LiveDevice Device { get; } = device;
-
-    public Metric Metric { get; } = metric;
-
-    public LiveValue Value { get; set; }
-
-    /// <summary>Of its reading, UTC.</summary>
-    public long Ticks { get; set; } = long.MinValue;
-
-    public long ReadingId { get; set; }
-
-    /// <summary>Whether it waits to become a fact.</summary>
-    public bool IsPending { get; set; }
-
-    /// <summary>Whether it waits to be written to the database.</summary>
-    public bool IsUnsaved { get; set; }
-
-    /// <summary>The reading that the engine's fact came from; the engine's turn alone writes it.</summary>
-    public (long Ticks, long ReadingId) Applied { get; set; }
-
-    /// <summary>Whether its device's type has a profile that maps it.</summary>
-    public bool IsConverted { get; set; }
-
-    /// <summary>Values that came while there was none.</summary>
-    public long Unmapped { get; set; }
-}
-
-/// <summary>A device that has values, in the registry or not.</summary>
-internal sealed class LiveDevice(Guid uuid)
-{
-    public Guid Uuid { get; } = uuid;
-
-    /// <summary>Null until it is known: a device that was taken out of the registry has values and no name.</summary>
-    public string? Id { get; set; }
-
-    public string? Iri { get; set; }
-
-    public string? Type { get; set; }
-
-    public string? Location { get; set; }
-
-    /// <summary>Only then are its values facts.</summary>
-    public bool IsRegistered { get; set; }
-
-    /// <summary>Whether it waits for its registry facts to be brought up to date.</summary>
-    public bool IsPending { get; set; }
-
-    public Dictionary<Metric, LatestValue> Values { get; } = [];
-}
-
-/// <summary>What has changed since it was taken last: devices first, then values.</summary>
-internal sealed record LiveChanges(IReadOnlyList<LiveDeviceState> Devices, IReadOnlyList<LiveValueState> Values);
-
-/// <summary>A device's facts as they were when they were taken.</summary>
-internal readonly record struct LiveDeviceState(LiveDevice Device, bool IsRegistered, string? Type, string? Location);
-
-/// <summary>A value as it was when it was taken.</summary>
-internal readonly record struct LiveValueState(LatestValue Entry, LiveValue Value, long Ticks, long ReadingId);
-
 /// <summary>
 /// The latest value of every device and member, by timestamp, then by arrival. Whoever brings readings only leaves them here: what has
 /// not been taken when the next comes is replaced by it, so that nobody waits, nothing grows with the rate, and the last state is never
@@ -78,14 +16,17 @@ internal sealed class LatestValues(DeviceDirectory directory, SemanticsOptions o
     private readonly SemaphoreSlim _some = new(0, 1);
     private List<LiveDevice> _pendingDevices = [];
     private List<LatestValue> _pendingValues = [];
+    private List<LatestValue> _unwatched = [];
     private List<LatestValue> _unsaved = [];
     private HashSet<string>? _toldWhileListing;
+    private Func<string?, Metric, bool> _isMapped = (_, _) => false;
     private int _count;
     private long _leftOut;
     private long _lost;
     private long _received;
     private long _converted;
-    private (long From, long To) _span = (long.MaxValue, long.MinValue);
+    private HashSet<long> _hours = [];
+    private long _lastHour = -1;
     private long _pendingSince;
 
     /// <summary>Values known.</summary>
@@ -143,7 +84,8 @@ internal sealed class LatestValues(DeviceDirectory directory, SemanticsOptions o
             var device = DeviceOf(uuid);
             if (deviceId is not null && !device.IsRegistered && directory.Find(deviceId) is { IsRegistered: true })
                 Register(device, deviceId, device.Type, device.Location, now);
-            _span = (Math.Min(_span.From, ticks), Math.Max(_span.To, ticks));
+            if (ticks / TimeSpan.TicksPerHour is var hour && hour != _lastHour)
+                _hours.Add(_lastHour = hour);
             foreach (var (metric, value) in members)
             {
                 if (EntryOf(device, metric) is not { } entry)
@@ -239,12 +181,18 @@ internal sealed class LatestValues(DeviceDirectory directory, SemanticsOptions o
     }
 
     /// <summary>What has changed since; empty when nothing has.</summary>
-    public LiveChanges Take()
+    /// <param name="withUnwatched">And the values that no rule looks at.</param>
+    public LiveChanges Take(bool withUnwatched)
     {
         lock (_lock)
         {
             var (devices, values) = (_pendingDevices, _pendingValues);
             (_pendingDevices, _pendingValues, _pendingSince) = ([], [], 0);
+            if (withUnwatched && _unwatched.Count > 0)
+            {
+                values.AddRange(_unwatched);
+                _unwatched = [];
+            }
             var takenDevices = devices.ConvertAll(device =>
             {
                 device.IsPending = false;
@@ -294,14 +242,16 @@ internal sealed class LatestValues(DeviceDirectory directory, SemanticsOptions o
         }
     }
 
-    /// <summary>The span of timestamps (UTC ticks) of readings that came since it was asked last; null: none.</summary>
-    public (long From, long To)? TakeSpan()
+    /// <summary>The hours (since year 1, UTC) in which the timestamps are of readings that came since it was asked last.</summary>
+    public IReadOnlyCollection<long> TakeHours()
     {
         lock (_lock)
         {
-            var span = _span;
-            _span = (long.MaxValue, long.MinValue);
-            return span.From > span.To ? null : span;
+            if (_hours.Count == 0)
+                return [];
+            var hours = _hours;
+            (_hours, _lastHour) = ([], -1);
+            return hours;
         }
     }
 
@@ -322,16 +272,17 @@ internal sealed class LatestValues(DeviceDirectory directory, SemanticsOptions o
     {
         lock (_lock)
         {
+            _isMapped = isMapped;
             foreach (var entry in _devices.Values.SelectMany(device => device.Values.Values))
                 entry.IsConverted = isMapped(entry.Device.Type, entry.Metric);
         }
     }
 
-    /// <summary>Devices in the registry with their names and types.</summary>
-    public IReadOnlyList<(Guid Uuid, string Id, string? Type)> Registered()
+    /// <summary>A device's type; null: it has none, or is not in the registry.</summary>
+    public string? TypeOf(string deviceId)
     {
         lock (_lock)
-            return [.. _devices.Values.Where(device => device.IsRegistered).Select(device => (device.Uuid, device.Id!, device.Type))];
+            return _devices.GetValueOrDefault(DeviceUuid.Of(deviceId))?.Type;
     }
 
     /// <summary>Values that no profile maps, those that came most often first.</summary>
@@ -362,7 +313,7 @@ internal sealed class LatestValues(DeviceDirectory directory, SemanticsOptions o
             Interlocked.Increment(ref _leftOut);
             return null;
         }
-        entry = new LatestValue(device, metric);
+        entry = new LatestValue(device, metric) { IsConverted = _isMapped(device.Type, metric) };
         device.Values.Add(metric, entry);
         _count++;
         return entry;
@@ -399,6 +350,11 @@ internal sealed class LatestValues(DeviceDirectory directory, SemanticsOptions o
         if (entry.IsPending)
             return;
         entry.IsPending = true;
+        if (!entry.Metric.IsWatched)
+        {
+            _unwatched.Add(entry);
+            return;
+        }
         _pendingValues.Add(entry);
         Began(now);
     }

@@ -11,6 +11,9 @@ internal sealed record Metric(string Path)
 {
     public string Iri { get; } = Names.Metric + Path;
 
+    /// <summary>Whether a rule looks at it, as far as is known: values that none looks at become facts when somebody asks.</summary>
+    public bool IsWatched { get; set; } = true;
+
     public bool Equals(Metric? other) => ReferenceEquals(this, other);
 
     public override int GetHashCode() => System.Runtime.CompilerServices.RuntimeHelpers.GetHashCode(this);

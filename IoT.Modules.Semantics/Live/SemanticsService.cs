@@ -19,9 +19,13 @@ internal sealed partial class SemanticsService(
     : BackgroundService
 {
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(2);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LongestLastSave = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan RegistryPeriod = TimeSpan.FromMinutes(5);
+
+    private bool _isLoaded;
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -30,6 +34,7 @@ internal sealed partial class SemanticsService(
             await readiness.Ready.WaitAsync(stoppingToken);
             outbox.WhatHolds = engine.WhatHoldsAsync;
             await UntilItWorksAsync("latest", () => values.LoadAsync(stoppingToken), stoppingToken);
+            _isLoaded = true;
             await UntilItWorksAsync("registry", () => ReadRegistryAsync(stoppingToken), stoppingToken);
             await UntilItWorksAsync("inferences", () => LoadInferencesAsync(stoppingToken), stoppingToken);
             await Task.WhenAll(FollowAsync(stoppingToken), SaveAsync(stoppingToken));
@@ -37,7 +42,8 @@ internal sealed partial class SemanticsService(
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
             // What is not written is read from the readings by the next start; a little of it less with this.
-            await SaveLastAsync();
+            if (_isLoaded)
+                await SaveLastAsync();
         }
     }
 
@@ -48,7 +54,12 @@ internal sealed partial class SemanticsService(
         {
             if (!engine.IsRunning)
                 await UntilItWorksAsync("engine", () => StartEngineAsync(cancellationToken), cancellationToken);
+            var began = time.GetTimestamp();
             await engine.FollowAsync(cancellationToken);
+            // At most a third of one processor: of values that change meanwhile only the latest is followed.
+            var pause = time.GetElapsedTime(began) * 2;
+            if (pause > ShortestPause)
+                await Task.Delay(pause < LongestPause ? pause : LongestPause, time, cancellationToken);
             var due = await engine.UntilDueAsync(cancellationToken);
             await latest.WaitAsync(due is { } wait && wait < LongestWait ? wait : LongestWait, cancellationToken);
         }
@@ -71,7 +82,8 @@ internal sealed partial class SemanticsService(
     private async Task SaveLastAsync()
     {
         using var patience = new CancellationTokenSource(LongestLastSave, time);
-        await TryAsync("latest", () => values.SaveAsync(patience.Token), CancellationToken.None);
+        // A PostgreSQL that takes connections and says nothing is not waited for, whatever becomes of the cancellation.
+        await TryAsync("latest", () => values.SaveAsync(patience.Token).WaitAsync(LongestLastSave, time, CancellationToken.None), CancellationToken.None);
     }
 
     private async Task StartEngineAsync(CancellationToken cancellationToken)

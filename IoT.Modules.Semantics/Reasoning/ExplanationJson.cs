@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using IoT.Modules.Semantics.Engine;
 using IoT.Modules.Semantics.Inferences;
+using IoT.Modules.Semantics.Rules;
 using IoT.Modules.Semantics.Terms;
 
 namespace IoT.Modules.Semantics.Reasoning;
@@ -11,7 +12,7 @@ namespace IoT.Modules.Semantics.Reasoning;
 internal readonly record struct ReadingSource(long ReadingId, long Ticks);
 
 /// <summary>An explanation as JSON: <c>[{"rule","bindings","premises":[{…,"because"?}]}]</c>, down to asserted facts and their readings.</summary>
-internal sealed class ExplanationJson(Func<Explanation, ReadingSource?> readingOf)
+internal sealed class ExplanationJson(Func<Explanation, ReadingSource?> readingOf, Action<HashSet<string>, RuleInfo> usesRule)
 {
     // What is deeper or more is left out and said: few readers of JSON take more, and a premise that many rules share is told each time.
     private const int DeepestRules = 200;
@@ -19,8 +20,8 @@ internal sealed class ExplanationJson(Func<Explanation, ReadingSource?> readingO
 
     private int _premises;
 
-    /// <summary>Subjects of what it told of.</summary>
-    public HashSet<string> Subjects { get; } = new(StringComparer.Ordinal);
+    /// <summary>What it depends on: the subjects of what it told of, and what <c>usesRule</c> adds.</summary>
+    public HashSet<string> Read { get; } = new(StringComparer.Ordinal);
 
     public string Of(Explanation explanation)
     {
@@ -41,6 +42,8 @@ internal sealed class ExplanationJson(Func<Explanation, ReadingSource?> readingO
         json.WriteStartArray();
         json.WriteStartObject();
         json.WriteString("rule"u8, explanation.Rule?.Name);
+        if (explanation.Rule is { } rule)
+            usesRule(Read, rule);
         json.WriteStartObject("bindings"u8);
         foreach (var binding in explanation.Bindings)
         {
@@ -69,7 +72,7 @@ internal sealed class ExplanationJson(Func<Explanation, ReadingSource?> readingO
         json.WriteString("predicate"u8, premise.Fact.Predicate.Value);
         InferenceJson.WriteTerm(json, "object", premise.Fact.Object);
         json.WriteNumber("confidence"u8, premise.Degree);
-        Subjects.Add(InferenceJson.NameOf(premise.Fact.Subject));
+        Read.Add(InferenceJson.NameOf(premise.Fact.Subject));
         if (premise.Rule is not null)
         {
             if (depth < DeepestRules)

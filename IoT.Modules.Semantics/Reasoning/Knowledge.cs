@@ -11,7 +11,7 @@ using IoT.Modules.Storage.Contracts;
 namespace IoT.Modules.Semantics.Reasoning;
 
 /// <summary>An inference's explanation as JSON, and what it comes to.</summary>
-internal sealed record Explained(string Because, double Confidence, string Rule, IReadOnlyCollection<string> Subjects);
+internal sealed record Explained(string Because, double Confidence, string Rule, IReadOnlyCollection<string> Read);
 
 /// <summary>The engine refuses what follows from the readings: nothing a sender can do about.</summary>
 internal sealed class EngineRefusedException(string message) : Exception(message);
@@ -29,6 +29,7 @@ internal sealed class Knowledge
     private readonly Dictionary<Metric, TermId> _metricTerms = [];
     private readonly Dictionary<LiveDevice, DeviceFacts> _devices = [];
     private readonly Dictionary<string, RuleSet> _rules = new(StringComparer.Ordinal);
+    private readonly HashSet<(string Document, string Rule)> _collecting = [];
     private readonly TermId _locatedIn;
     private readonly TermId _type;
     private readonly TermId _deviceClass;
@@ -79,6 +80,7 @@ internal sealed class Knowledge
             throw new EngineRefusedException(error.Message);
         foreach (var set in rules)
             _rules[set.Name] = set;
+        Watch();
     }
 
     /// <summary>Puts a document in its place, or takes it out when it is null. Refused, nothing has changed.</summary>
@@ -96,7 +98,9 @@ internal sealed class Knowledge
             _rules[name] = put;
         else if (kind == DocumentKind.Rules)
             _rules.Remove(name);
-        return ChangeOf(commit, []);
+        if (kind == DocumentKind.Rules)
+            Watch();
+        return ChangeOf(commit, kind == DocumentKind.Rules ? [RulesKey(name)] : []);
     }
 
     /// <summary>What <see cref="Replace"/> would do.</summary>
@@ -156,8 +160,8 @@ internal sealed class Knowledge
     {
         if (_base.Explain(fact) is not { Rule: { } rule } explanation)
             return null;
-        var json = new ExplanationJson(readingOf);
-        return new Explained(json.Of(explanation), explanation.Degree, rule.Name, json.Subjects);
+        var json = new ExplanationJson(readingOf, NoteRule);
+        return new Explained(json.Of(explanation), explanation.Degree, rule.Name, json.Read);
     }
 
     /// <summary>The reading that a live value came from; null for other facts.</summary>
@@ -170,7 +174,10 @@ internal sealed class Knowledge
     public TermId TermOf(Metric metric)
     {
         if (!_metricTerms.TryGetValue(metric, out var term))
+        {
             _metricTerms.Add(metric, term = _base.Terms.InternIri(metric.Iri));
+            metric.IsWatched = _base.LooksAt(term);
+        }
         return term;
     }
 
@@ -183,9 +190,30 @@ internal sealed class Knowledge
 
     public static Failure FailureOf(EngineError error) => error.Kind switch
     {
-        EngineErrorKind.MemoryLimit => new Failure(FailureKind.TooLarge, error.Message),
+        EngineErrorKind.MemoryLimit => new Failure(FailureKind.TooLarge, $"{error.Message} (Semantics__MemoryLimitMb)."),
+        EngineErrorKind.DerivationLimit => ParsedDocument.Wrong($"{error.Message} (Semantics__DerivationLimit)", error.Line, error.Column),
         _ => ParsedDocument.Wrong(error.Message, error.Line, error.Column),
     };
+
+    // No subject has a space in its name.
+    private static string RulesKey(string document) => "rules " + document;
+
+    private void NoteRule(HashSet<string> read, RuleInfo used)
+    {
+        read.Add(RulesKey(used.Document));
+        // What it has collected may be another without a fact of the explanation being another.
+        if (_collecting.Contains((used.Document, used.Name)))
+            read.Add(Versions.Anything);
+    }
+
+    private void Watch()
+    {
+        foreach (var (metric, term) in _metricTerms)
+            metric.IsWatched = _base.LooksAt(term);
+        _collecting.Clear();
+        foreach (var rule in _rules.Values.SelectMany(set => set.Rules).Where(rule => rule.Body.OfType<CollectPart>().Any()))
+            _collecting.Add((rule.Document, rule.Name));
+    }
 
     private void Apply(FactBatch batch, LiveDeviceState state, Func<LiveDevice, IReadOnlyList<LiveValueState>> valuesOf, HashSet<string> subjects)
     {

@@ -1,5 +1,4 @@
 using IoT.Modules.Semantics.Conversion;
-using IoT.Modules.Semantics.Infer;
 using IoT.Modules.Semantics.Inferences;
 using IoT.Modules.Semantics.Live;
 using IoT.Modules.Storage.Contracts;
@@ -12,7 +11,7 @@ namespace IoT.Modules.Semantics.Reasoning;
 /// that came before it. When the knowledge fails it is thrown away and made anew; requests are told to come again, ingest notices nothing.
 /// </summary>
 internal sealed partial class SemanticEngine(
-    LatestValues latest, InferenceTracker tracker, InferenceOutbox outbox, InferCache cache, Converter converter, LiveFaults faults, TimeProvider time, ILogger<SemanticEngine> logger) : IDisposable
+    LatestValues latest, InferenceTracker tracker, InferenceOutbox outbox, Converter converter, LiveFaults faults, TimeProvider time, ILogger<SemanticEngine> logger) : IDisposable
 {
     /// <summary>So many are explained when they are raised at once; the rest when somebody asks, as long as they hold.</summary>
     private const int MostExplainedAtOnce = 5_000;
@@ -21,20 +20,22 @@ internal sealed partial class SemanticEngine(
     private const int MostInLine = 1_000;
 
     private readonly SemaphoreSlim _turn = new(1, 1);
-    private readonly Dictionary<string, long> _changedAt = new(StringComparer.Ordinal);
     private Knowledge? _knowledge;
     private int _inLine;
-    private long _version;
-    private long _modelVersion;
-    private long _placesVersion;
+    private bool _followsAll;
 
     /// <summary>Null while it is being made.</summary>
     public Knowledge? Knowledge => Volatile.Read(ref _knowledge);
 
     public bool IsRunning => Knowledge is not null;
 
+    /// <summary>In one's turn.</summary>
+    public Versions Versions { get; } = new();
+
     /// <summary>Does something when it is its turn, on a thread of its own. Fails as unavailable while there is no knowledge.</summary>
-    public async Task<Outcome<T>> InTurnAsync<T>(Func<Knowledge, Outcome<T>> work, CancellationToken cancellationToken)
+    public Task<Outcome<T>> InTurnAsync<T>(Func<Knowledge, Outcome<T>> work, CancellationToken cancellationToken) => InTurnAsync(work, withUnwatched: true, cancellationToken);
+
+    private async Task<Outcome<T>> InTurnAsync<T>(Func<Knowledge, Outcome<T>> work, bool withUnwatched, CancellationToken cancellationToken)
     {
         try
         {
@@ -55,7 +56,7 @@ internal sealed partial class SemanticEngine(
                         return new Failure(FailureKind.Unavailable, faults.Standing.FirstOrDefault(f => f.Part == "engine").Reason ?? "Models, rules and latest values are being loaded; try again in a moment.");
                     try
                     {
-                        Follow(_knowledge);
+                        Follow(_knowledge, withUnwatched);
                         return work(_knowledge);
                     }
                     catch (Exception exception) when (exception is not OperationCanceledException)
@@ -71,8 +72,8 @@ internal sealed partial class SemanticEngine(
         }
     }
 
-    /// <summary>What came is brought into the facts.</summary>
-    public Task FollowAsync(CancellationToken cancellationToken) => InTurnAsync<Done>(static _ => default(Done), cancellationToken);
+    /// <summary>What came and a rule looks at is brought into the facts; the rest waits until somebody asks.</summary>
+    public Task FollowAsync(CancellationToken cancellationToken) => InTurnAsync<Done>(static _ => default(Done), withUnwatched: false, cancellationToken);
 
     /// <summary>A knowledge with everything in it takes the place of what there is.</summary>
     public async Task StartAsync(Func<Knowledge> make, CancellationToken cancellationToken)
@@ -86,9 +87,8 @@ internal sealed partial class SemanticEngine(
                     Volatile.Write(ref _knowledge, null);
                     latest.MarkAllPending(time.GetTimestamp());
                     var knowledge = make();
-                    knowledge.Apply(latest.Take(), latest.ValuesOf);
-                    _modelVersion++;
-                    _changedAt.Clear();
+                    knowledge.Apply(latest.Take(withUnwatched: true), latest.ValuesOf);
+                    Versions.Reset();
                     tracker.Unconfirm();
                     foreach (var fact in knowledge.DerivedFacts())
                         tracker.Appear(fact.Key, fact.Rule, fact.Confidence, fact.Delays);
@@ -116,16 +116,12 @@ internal sealed partial class SemanticEngine(
     /// <summary>In one's turn: a change of documents has happened.</summary>
     public void Changed(Knowledge knowledge, KnowledgeChange change)
     {
-        _modelVersion++;
-        Note(knowledge, change);
+        Note(knowledge, change, isModel: true);
+        // A value may have been put aside just before a rule came that looks at it.
+        _followsAll = true;
+        latest.Wake();
+        converter.Follow(knowledge, Versions.Model);
     }
-
-    /// <summary>In one's turn: whether what an answer was made of is still so.</summary>
-    public bool IsCurrent(AnswerSources sources) =>
-        sources.ModelVersion == Sources([]).ModelVersion && sources.Subjects.All(subject => _changedAt.GetValueOrDefault(subject) <= sources.Version);
-
-    /// <summary>In one's turn: what an answer is made of that reads the facts of these.</summary>
-    public AnswerSources Sources(IReadOnlyCollection<string> subjects, long? from = null, long? to = null) => new(subjects, _version, _modelVersion + _placesVersion, from, to);
 
     /// <summary>When a wait of the tracker is over; null: none.</summary>
     public async Task<TimeSpan?> UntilDueAsync(CancellationToken cancellationToken)
@@ -157,27 +153,21 @@ internal sealed partial class SemanticEngine(
 
     public void Dispose() => _turn.Dispose();
 
-    private void Follow(Knowledge knowledge)
+    private void Follow(Knowledge knowledge, bool withUnwatched)
     {
-        if (latest.TakeSpan() is { } span)
-            cache.ReadingsCame(span.From, span.To);
-        var changes = latest.Take();
-        if (changes.Devices.Count > 0)
-            _modelVersion++;
+        Versions.Came(latest.TakeHours());
+        var changes = latest.Take(withUnwatched || _followsAll);
+        _followsAll = false;
         if (changes.Devices.Count + changes.Values.Count > 0)
-            Note(knowledge, knowledge.Apply(changes, latest.ValuesOf));
+            Note(knowledge, knowledge.Apply(changes, latest.ValuesOf), isModel: changes.Devices.Count > 0);
         else
             Tell(knowledge);
-        converter.Follow(knowledge, _modelVersion);
+        converter.Follow(knowledge, Versions.Model);
     }
 
-    private void Note(Knowledge knowledge, KnowledgeChange change)
+    private void Note(Knowledge knowledge, KnowledgeChange change, bool isModel)
     {
-        _version++;
-        if (change.IsPlacing)
-            _placesVersion++;
-        foreach (var subject in change.Subjects)
-            _changedAt[subject] = _version;
+        Versions.Changed(change, isModel);
         foreach (var key in change.Vanished)
             tracker.Vanish(key);
         foreach (var fact in change.Appeared.Concat(change.Changed))

@@ -18,3 +18,12 @@ internal sealed class TypedParameter<T>(T? value, NpgsqlDbType type) : SqlMapper
     public void AddParameter(IDbCommand command, string name) =>
         command.Parameters.Add(new NpgsqlParameter(name, type) { Value = value is null ? DBNull.Value : value });
 }
+
+/// <summary>Times as PostgreSQL has them: as a <see cref="DateTime"/>, each of an array is asked anew what it is.</summary>
+internal static class PostgresTime
+{
+    private static readonly long Epoch = new DateTime(2000, 1, 1, 0, 0, 0, DateTimeKind.Utc).Ticks;
+
+    /// <summary>A <c>timestamptz</c> of UTC ticks.</summary>
+    public static long Of(long ticks) => (ticks - Epoch) / TimeSpan.TicksPerMicrosecond;
+}

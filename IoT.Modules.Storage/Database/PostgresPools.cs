@@ -1,4 +1,5 @@
 using System.Data.Common;
+using IoT.Modules.Storage.Contracts;
 using Npgsql;
 
 namespace IoT.Modules.Storage.Database;
@@ -10,22 +11,30 @@ internal sealed class PostgresPools(StorageOptions options) : IAsyncDisposable
 
     private NpgsqlDataSource? _write;
     private NpgsqlDataSource? _read;
-    private NpgsqlDataSource? _readToKeep;
     private string? _knock;
+    private volatile bool _isReplicaInUse;
 
     /// <summary>Ingest, changes and migrations.</summary>
     public NpgsqlDataSource Write => _write ?? throw new DatabaseUnavailableException();
 
-    /// <summary>Queries: a pool of their own, so that they can't starve ingest; on the replica when one is configured.</summary>
-    public NpgsqlDataSource Read => IsReady ? _read! : throw new DatabaseUnavailableException();
+    /// <summary>
+    /// Queries, on the primary: a pool of their own, so that they can't starve ingest. Also for answers that are kept: what a replica has
+    /// not heard of yet would be kept beyond the moment.
+    /// </summary>
+    public NpgsqlDataSource ReadOnPrimary => IsReady ? _read! : throw new DatabaseUnavailableException();
 
-    /// <summary>Queries whose answers are kept: on the primary. What a replica has not heard of yet would be kept beyond the moment.</summary>
-    public NpgsqlDataSource ReadToKeep => IsReady ? _readToKeep! : throw new DatabaseUnavailableException();
+    /// <summary>Queries, where they go now: the replica while it is there and hardly behind, otherwise the primary.</summary>
+    public NpgsqlDataSource Read => _isReplicaInUse && IsReady ? Replica! : ReadOnPrimary;
 
-    /// <summary>A connection for a query: it sees what was committed before.</summary>
-    /// <param name="toKeep">Its answer is kept.</param>
-    public async ValueTask<NpgsqlConnection> OpenReadAsync(bool toKeep, CancellationToken cancellationToken) =>
-        await (toKeep ? ReadToKeep : Read).OpenConnectionAsync(cancellationToken);
+    /// <summary>The replica that is configured; null without one.</summary>
+    public NpgsqlDataSource? Replica { get; private set; }
+
+    /// <summary>Whether queries go to the replica. <see cref="ReplicaWatch"/> decides; a query that fails there takes it back.</summary>
+    public bool IsReplicaInUse
+    {
+        get => _isReplicaInUse;
+        set => _isReplicaInUse = value && Replica is not null;
+    }
 
     /// <summary>True once the schema is in place and the directories are loaded.</summary>
     public bool IsReady { get; private set; }
@@ -36,11 +45,36 @@ internal sealed class PostgresPools(StorageOptions options) : IAsyncDisposable
     /// <summary>Host and port, or the socket, for messages; never the password.</summary>
     public string Endpoint { get; private set; } = "not known yet";
 
-    public void Open(string write, string read)
+    /// <summary>A connection for a query: it sees what was committed before, or, on the replica, what it has heard of.</summary>
+    /// <param name="toKeep">Its answer is kept.</param>
+    public async ValueTask<NpgsqlConnection> OpenReadAsync(bool toKeep, CancellationToken cancellationToken)
     {
-        _write = Build(write, "iot-write", options.WritePoolSize, commandTimeoutSeconds: 60);
-        _read = Build(read, "iot-read", options.ReadPoolSize, options.QueryTimeoutSeconds);
-        _readToKeep = read == write ? _read : Build(write, "iot-read-to-keep", options.ReadPoolSize, options.QueryTimeoutSeconds);
+        if (!toKeep && _isReplicaInUse)
+        {
+            try
+            {
+                return await Read.OpenConnectionAsync(cancellationToken);
+            }
+            catch (DbException exception) when (DatabaseFault.Passes(exception))
+            {
+                IsReplicaInUse = false;
+            }
+        }
+        return await ReadOnPrimary.OpenConnectionAsync(cancellationToken);
+    }
+
+    /// <summary>Whether the primary may answer what the replica has not: it has gone, or has cancelled the query to go on replaying. Not one that took too long.</summary>
+    public static bool IsReplicasFault(DbException exception) =>
+        DatabaseFault.Passes(exception) && exception.SqlState != PostgresErrorCodes.QueryCanceled && exception.InnerException is not TimeoutException;
+
+    /// <param name="replica">Null: none.</param>
+    /// <exception cref="ArgumentException">One is no connection string.</exception>
+    public void Open(string write, string? replica)
+    {
+        _write = Build(write, "iot-write", options.WritePoolSize, options.WriteTimeoutSeconds).Build();
+        _read = Build(write, "iot-read", options.ReadPoolSize, options.QueryTimeoutSeconds).Build();
+        if (replica is not null)
+            Replica = BuildReplica(replica);
         var target = new NpgsqlConnectionStringBuilder(write);
         Endpoint = $"{target.Host}:{target.Port}";
         target.Timeout = target.Timeout is > 0 and < LongestKnockSeconds ? target.Timeout : LongestKnockSeconds;
@@ -62,31 +96,42 @@ internal sealed class PostgresPools(StorageOptions options) : IAsyncDisposable
 
     public void MarkReady() => IsReady = true;
 
-    private static NpgsqlDataSource Build(string connectionString, string name, int poolSize, int commandTimeoutSeconds) =>
-        new NpgsqlDataSourceBuilder(connectionString)
-        {
-            Name = name,
-            ConnectionStringBuilder =
-            {
-                ApplicationName = name,
-                MaxPoolSize = poolSize,
-                CommandTimeout = commandTimeoutSeconds,
-                MaxAutoPrepare = 64,
-                AutoPrepareMinUsages = 2,
-                KeepAlive = 30,
-                // Timestamps are UTC everywhere, whatever the server's own setting.
-                Timezone = "UTC",
-            },
-        }.Build();
+    /// <summary>Of several hosts a standby is taken when one answers, whatever their order, and the primary otherwise.</summary>
+    private NpgsqlDataSource BuildReplica(string connectionString)
+    {
+        var builder = Build(connectionString, "iot-replica", options.ReadPoolSize, options.QueryTimeoutSeconds);
+        if (builder.ConnectionStringBuilder.Host?.Contains(',', StringComparison.Ordinal) != true)
+            return builder.Build();
+        var hosts = builder.BuildMultiHost();
+        return builder.ConnectionStringBuilder.TargetSessionAttributes is null ? hosts.WithTargetSession(TargetSessionAttributes.PreferStandby) : hosts;
+    }
+
+    private NpgsqlDataSourceBuilder Build(string connectionString, string name, int poolSize, int commandTimeoutSeconds)
+    {
+        var builder = new NpgsqlDataSourceBuilder(connectionString) { Name = name };
+        var settings = builder.ConnectionStringBuilder;
+        settings.ApplicationName = name;
+        settings.MaxPoolSize = poolSize;
+        settings.CommandTimeout = commandTimeoutSeconds;
+        if (!new DbConnectionStringBuilder { ConnectionString = connectionString }.ContainsKey("Timeout"))
+            settings.Timeout = options.ConnectTimeoutSeconds;
+        settings.ConnectionIdleLifetime = options.IdleConnectionSeconds;
+        settings.ConnectionLifetime = options.ConnectionLifetimeSeconds;
+        settings.MaxAutoPrepare = options.MaxAutoPrepare;
+        settings.AutoPrepareMinUsages = 2;
+        settings.KeepAlive = 30;
+        // Timestamps are UTC everywhere, whatever the server's own setting.
+        settings.Timezone = "UTC";
+        return builder;
+    }
 
     public async ValueTask DisposeAsync()
     {
-        if (_read is not null)
-            await _read.DisposeAsync();
-        if (_readToKeep is not null)
-            await _readToKeep.DisposeAsync();
-        if (_write is not null)
-            await _write.DisposeAsync();
+        foreach (var pool in new[] { Replica, _read, _write })
+        {
+            if (pool is not null)
+                await pool.DisposeAsync();
+        }
     }
 }
 

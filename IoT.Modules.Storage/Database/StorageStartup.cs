@@ -47,7 +47,7 @@ internal sealed partial class StorageStartup(
         var replica = configuration.GetConnectionString("PostgresReplica");
         try
         {
-            database.Open(write, string.IsNullOrWhiteSpace(replica) ? write : replica);
+            database.Open(write, string.IsNullOrWhiteSpace(replica) ? null : replica);
         }
         catch (ArgumentException exception)
         {
@@ -120,7 +120,7 @@ internal sealed partial class StorageStartup(
 
     private void GiveUp(Exception? exception, string reason)
     {
-        LogGaveUp(exception, reason);
+        LogGaveUp(exception is StartupException ? null : exception, reason);
         Environment.ExitCode = 1;
         lifetime.StopApplication();
     }

@@ -9,7 +9,7 @@ internal sealed class GetDeviceHandler(PostgresPools database, DeviceDirectory d
 {
     public async Task<Outcome<Device>> Handle(GetDevice request, CancellationToken cancellationToken)
     {
-        await using var connection = await database.Read.OpenConnectionAsync(cancellationToken);
+        await using var connection = await database.ReadOnPrimary.OpenConnectionAsync(cancellationToken);
         var row = DeviceId.IsValid(request.Id)
             ? await connection.QuerySingleOrDefaultAsync<DeviceRow>(new CommandDefinition(
                 $"select {DeviceRow.Columns} from devices where external_id = @Id", request, cancellationToken: cancellationToken))

@@ -12,7 +12,7 @@ internal sealed class ListDevicesHandler(PostgresPools database, DeviceDirectory
     public async Task<Outcome<Page<Device>>> Handle(ListDevices request, CancellationToken cancellationToken)
     {
         var limit = request.Limit ?? DefaultLimit;
-        await using var connection = await database.Read.OpenConnectionAsync(cancellationToken);
+        await using var connection = await database.ReadOnPrimary.OpenConnectionAsync(cancellationToken);
         var rows = (await connection.QueryAsync<DeviceRow>(new CommandDefinition(
             $"""
              select {DeviceRow.Columns}

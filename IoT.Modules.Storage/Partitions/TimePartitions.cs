@@ -14,8 +14,9 @@ internal sealed partial class TimePartitions(string table, PartitionSpan span, s
 {
     private const int MostNamesake = 100;
 
-    // ATTACH shares its lock with readers and writers; it waits for other changes of the table, and not for long.
-    private const string Begin = "set local lock_timeout = '5s'; select pg_advisory_xact_lock(@AdvisoryLock)";
+    // ATTACH shares its lock with readers and writers; it waits for other changes of the table, and not for long. Readings may wait for
+    // the partition, so it isn't flushed: their own commit comes later in the WAL and flushes it too.
+    private const string Begin = "set local lock_timeout = '5s'; set local synchronous_commit = off; select pg_advisory_xact_lock(@AdvisoryLock)";
 
     private TimeRange[] _known = [];
 

@@ -10,7 +10,7 @@ internal sealed class ListApiKeysHandler(PostgresPools database) : IRequestHandl
 {
     public async Task<Outcome<Page<ApiKey>>> Handle(ListApiKeys request, CancellationToken cancellationToken)
     {
-        await using var connection = await database.Read.OpenConnectionAsync(cancellationToken);
+        await using var connection = await database.ReadOnPrimary.OpenConnectionAsync(cancellationToken);
         var keys = await connection.QueryAsync<ApiKey>(new CommandDefinition(
             "select name, role, created_at from api_keys order by name", cancellationToken: cancellationToken));
         return new Page<ApiKey>(keys.AsList(), null);

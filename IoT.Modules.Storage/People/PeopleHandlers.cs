@@ -12,7 +12,7 @@ internal sealed class VerifyPasswordHandler(PostgresPools database) : IRequestHa
 
     public async Task<Outcome<Person>> Handle(VerifyPassword request, CancellationToken cancellationToken)
     {
-        await using var connection = await database.Read.OpenConnectionAsync(cancellationToken);
+        await using var connection = await database.ReadOnPrimary.OpenConnectionAsync(cancellationToken);
         var row = DeviceId.IsValid(request.Name)
             ? await connection.QuerySingleOrDefaultAsync<Row>(new CommandDefinition(
                 "select name, role, created_at, password_hash from people where name = @Name", request, cancellationToken: cancellationToken))
@@ -27,7 +27,7 @@ internal sealed class ListPeopleHandler(PostgresPools database) : IRequestHandle
 {
     public async Task<Outcome<Page<Person>>> Handle(ListPeople request, CancellationToken cancellationToken)
     {
-        await using var connection = await database.Read.OpenConnectionAsync(cancellationToken);
+        await using var connection = await database.ReadOnPrimary.OpenConnectionAsync(cancellationToken);
         var people = await connection.QueryAsync<Person>(new CommandDefinition(
             "select name, role, created_at from people order by name", cancellationToken: cancellationToken));
         return new Page<Person>(people.AsList(), null);

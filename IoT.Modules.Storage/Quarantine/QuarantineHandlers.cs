@@ -15,7 +15,7 @@ internal sealed class ListQuarantineHandler(PostgresPools database) : IRequestHa
 {
     public async Task<Outcome<Page<QuarantinedItem>>> Handle(ListQuarantine request, CancellationToken cancellationToken)
     {
-        await using var connection = await database.Read.OpenConnectionAsync(cancellationToken);
+        await using var connection = await database.ReadOnPrimary.OpenConnectionAsync(cancellationToken);
         var rows = (await connection.QueryAsync<QuarantinedItem>(new CommandDefinition(
             $"""
              select {QuarantineSql.Columns} from quarantine

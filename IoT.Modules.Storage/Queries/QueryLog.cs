@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Data.Common;
 using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using Dapper;
@@ -61,8 +62,12 @@ internal sealed partial class QueryLog
         var rows = -1L;
         try
         {
-            await using var connection = await _database.OpenReadAsync(toKeep, cancellationToken);
-            var list = (await connection.QueryAsync<T>(new CommandDefinition(sql, parameters, commandTimeout: SecondsOf(kind), cancellationToken: cancellationToken))).AsList();
+            var list = toKeep ? null : await TryReplicaAsync<T>(sql, parameters, kind, cancellationToken);
+            if (list is null)
+            {
+                await using var connection = await _database.ReadOnPrimary.OpenConnectionAsync(cancellationToken);
+                list = await ReadAsync<T>(connection, sql, parameters, kind, cancellationToken);
+            }
             rows = list.Count;
             return list;
         }
@@ -72,6 +77,27 @@ internal sealed partial class QueryLog
         }
     }
 
+    /// <summary>Null: there is none, or it has failed in a way that the primary may not.</summary>
+    private async Task<List<T>?> TryReplicaAsync<T>(string sql, object parameters, QueryKind kind, CancellationToken cancellationToken)
+    {
+        if (!_database.IsReplicaInUse)
+            return null;
+        // Falls back to the primary by itself when none can be opened.
+        await using var connection = await _database.OpenReadAsync(toKeep: false, cancellationToken);
+        try
+        {
+            return await ReadAsync<T>(connection, sql, parameters, kind, cancellationToken);
+        }
+        catch (DbException exception) when (PostgresPools.IsReplicasFault(exception))
+        {
+            _database.IsReplicaInUse = false;
+            return null;
+        }
+    }
+
+    private async Task<List<T>> ReadAsync<T>(NpgsqlConnection connection, string sql, object parameters, QueryKind kind, CancellationToken cancellationToken) =>
+        (await connection.QueryAsync<T>(new CommandDefinition(sql, parameters, commandTimeout: SecondsOf(kind), cancellationToken: cancellationToken))).AsList();
+
     /// <summary>Row by row; the connection is held until the last one is read. What the caller does between rows counts.</summary>
     public async IAsyncEnumerable<T> StreamAsync<T>(
         string name, string sql, object parameters, QueryKind kind, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken, bool toKeep = false)
@@ -80,15 +106,29 @@ internal sealed partial class QueryLog
         var (rows, isOver) = (0L, false);
         try
         {
-            await using var connection = await _database.OpenReadAsync(toKeep, cancellationToken);
-            await foreach (var row in connection.QueryUnbufferedAsync<T>(sql, parameters, commandTimeout: SecondsOf(kind)).WithCancellation(cancellationToken))
+            for (var mayFallBack = !toKeep && _database.IsReplicaInUse; !isOver; mayFallBack = false)
             {
-                rows++;
-                isOver = true; // Whoever has enough stops reading.
-                yield return row;
-                isOver = false;
+                await using var connection = mayFallBack ? await _database.OpenReadAsync(toKeep: false, cancellationToken) : await _database.ReadOnPrimary.OpenConnectionAsync(cancellationToken);
+                await using var row = connection.QueryUnbufferedAsync<T>(sql, parameters, commandTimeout: SecondsOf(kind)).GetAsyncEnumerator(cancellationToken);
+                bool hasRow;
+                try
+                {
+                    hasRow = await row.MoveNextAsync();
+                }
+                catch (DbException exception) when (mayFallBack && PostgresPools.IsReplicasFault(exception))
+                {
+                    _database.IsReplicaInUse = false;
+                    continue;
+                }
+                for (; hasRow; hasRow = await row.MoveNextAsync())
+                {
+                    rows++;
+                    isOver = true; // Whoever has enough stops reading.
+                    yield return row.Current;
+                    isOver = false;
+                }
+                isOver = true;
             }
-            isOver = true;
         }
         finally
         {
@@ -129,7 +169,7 @@ internal sealed partial class QueryLog
             LogSlow(name, (long)duration.TotalMilliseconds, rows, _options.SlowQueryMs);
     }
 
-    [LoggerMessage(1180, LogLevel.Warning, "Query {Name} took {Milliseconds} ms, over the {Limit} of Storage__SlowQueryMs, and answered {Rows} rows (-1: it failed); POST /api/v1/queries/{Name}:explain shows the plan of the slowest")]
+    [LoggerMessage(1186, LogLevel.Warning, "Query {Name} took {Milliseconds} ms, over the {Limit} of Storage__SlowQueryMs, and answered {Rows} rows (-1: it failed); POST /api/v1/queries/{Name}:explain shows the plan of the slowest")]
     private partial void LogSlow(string name, long milliseconds, long rows, int limit);
 
     private sealed class Entry(string name)

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.Text;
 using IoT.Modules.Storage.Contracts;
+using IoT.Modules.Storage.Database;
 using Npgsql;
 
 namespace IoT.Modules.Storage.Readings;
@@ -25,8 +26,6 @@ internal static class ReadingCopy
 
     // Of a row: the number of columns, and of each its length; id, device and time are of a fixed one.
     private const int FixedBytes = sizeof(short) + Columns * sizeof(int) + sizeof(long) + 16 + sizeof(long) + sizeof(byte);
-
-    private static readonly long Epoch = new DateTime(2000, 1, 1, 0, 0, 0, DateTimeKind.Utc).Ticks;
 
     // Signature, flags, no extension. Not as text: that would make two bytes of its 0xFF.
     private static ReadOnlySpan<byte> Header => [(byte)'P', (byte)'G', (byte)'C', (byte)'O', (byte)'P', (byte)'Y', (byte)'\n', 0xFF, (byte)'\r', (byte)'\n', 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -94,7 +93,7 @@ internal static class ReadingCopy
         BinaryPrimitives.WriteInt32BigEndian(target[14..], 16);
         reading.Device.Uuid.TryWriteBytes(target[18..], bigEndian: true, out _);
         BinaryPrimitives.WriteInt32BigEndian(target[34..], sizeof(long));
-        BinaryPrimitives.WriteInt64BigEndian(target[38..], (reading.Timestamp.Ticks - Epoch) / TimeSpan.TicksPerMicrosecond);
+        BinaryPrimitives.WriteInt64BigEndian(target[38..], PostgresTime.Of(reading.Timestamp.Ticks));
         var textLength = Encoding.UTF8.GetBytes(reading.DataType, target[50..]);
         BinaryPrimitives.WriteInt32BigEndian(target[46..], textLength);
         var at = 50 + textLength;

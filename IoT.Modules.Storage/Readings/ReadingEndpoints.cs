@@ -5,6 +5,7 @@ using MediatR;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Net.Http.Headers;
 
 namespace IoT.Modules.Storage.Readings;
@@ -13,6 +14,8 @@ internal static class ReadingEndpoints
 {
     private const int DefaultLimit = 100;
     private const int MaxLimit = 10_000;
+
+    private static readonly string[] Offered = ["application/json", "text/csv", "application/x-ndjson"];
 
     // Rows fetched at a time: what a stream holds in memory, however long it is.
     private const int ChunkSize = 1_000;
@@ -46,7 +49,7 @@ internal static class ReadingEndpoints
                 http.Request.Query.ContainsKey("points")
                     ? QueryEndpoints.ChartAsync(mediator, http, stop)
                     : HistoryAsync(mediator, http, id, from, to, data_type, limit, cursor, format, stop))
-            .Produces<Page<ReadingShape>>(200, "application/json", "application/x-ndjson", "text/csv").ProducesProblem(400).ProducesProblem(404)
+            .Produces<Page<ReadingShape>>(200, "application/json", "application/x-ndjson", "text/csv", "application/ld+json").ProducesProblem(400).ProducesProblem(404)
             .WithSummary("History, newest first; Accept: text/csv or application/x-ndjson (or format=csv, format=ndjson) streams all of it unless limit says otherwise; points=N: a chart of N points a series that keeps extremes");
     }
 
@@ -57,9 +60,11 @@ internal static class ReadingEndpoints
         IMediator mediator, HttpContext http, string id, string? from, string? to, string? data_type, string? limit, string? cursor, string? format, CancellationToken stop)
     {
         var errors = new Dictionary<string, string[]>();
-        var contentType = ContentTypeOf(http.Request, format);
+        var others = http.RequestServices.GetServices<IHistoryFormat>();
+        var other = others.FirstOrDefault(o => format is null ? NegotiatedType(http.Request, [.. Offered, o.ContentType]) == o.ContentType : format == o.Name);
+        var contentType = other?.ContentType ?? ContentTypeOf(http.Request, format);
         if (contentType is null)
-            errors["format"] = [FormatRule];
+            errors["format"] = [$"one of {string.Join(", ", FormatNames.Keys.Concat(others.Select(o => o.Name)))}"];
         var isStream = contentType != "application/json";
         var start = Time("from", from, errors);
         var end = Time("to", to, errors);
@@ -85,7 +90,7 @@ internal static class ReadingEndpoints
             return failure.ToResult();
 
         http.Response.ContentType = $"{contentType}; charset=utf-8";
-        using var output = FormatOf(contentType!, http.Response.BodyWriter);
+        using IHistoryWriter output = other?.Open(http.Response.BodyWriter) ?? FormatOf(contentType!, http.Response.BodyWriter);
         output.Begin();
         while (true)
         {
@@ -102,7 +107,7 @@ internal static class ReadingEndpoints
                 return Results.Empty;
             }
         }
-        output.End(page.Value.Next?.ToString());
+        output.Finish(page.Value.Next?.ToString());
         await http.Response.BodyWriter.FlushAsync(stop);
         return Results.Empty;
     }
@@ -123,7 +128,7 @@ internal static class ReadingEndpoints
     internal static string FormatRule => $"one of {string.Join(", ", FormatNames.Keys)}";
 
     /// <summary>Null: format names none.</summary>
-    internal static string? ContentTypeOf(HttpRequest request, string? format) => format is null ? NegotiatedType(request) : FormatNames.GetValueOrDefault(format);
+    internal static string? ContentTypeOf(HttpRequest request, string? format) => format is null ? NegotiatedType(request, Offered) : FormatNames.GetValueOrDefault(format);
 
     internal static ReadingFormat FormatOf(string contentType, System.IO.Pipelines.PipeWriter output) => contentType switch
     {
@@ -132,9 +137,8 @@ internal static class ReadingEndpoints
         _ => new ReadingFormat.JsonPage(output),
     };
 
-    private static string NegotiatedType(HttpRequest request)
+    private static string NegotiatedType(HttpRequest request, string[] offered)
     {
-        string[] offered = ["application/json", "text/csv", "application/x-ndjson"];
         foreach (var accepted in request.GetTypedHeaders().Accept.OrderByDescending(a => a.Quality ?? 1))
         {
             if (offered.FirstOrDefault(type => new MediaTypeHeaderValue(type).IsSubsetOf(accepted)) is { } match)

@@ -7,7 +7,7 @@ using IoT.Modules.Storage.Contracts;
 namespace IoT.Modules.Storage.Readings;
 
 /// <summary>How a stream of readings is written: one of JSON, NDJSON or CSV. Rows go straight into the response's buffer.</summary>
-internal abstract class ReadingFormat(IBufferWriter<byte> output) : IDisposable
+internal abstract class ReadingFormat(IBufferWriter<byte> output) : IHistoryWriter
 {
     private static readonly JsonWriterOptions WriterOptions = new() { SkipValidation = true, Encoder = Json.Options.Encoder };
 
@@ -22,6 +22,8 @@ internal abstract class ReadingFormat(IBufferWriter<byte> output) : IDisposable
     public abstract void Write(StoredReading reading);
 
     public abstract void End(string? next);
+
+    void IHistoryWriter.Finish(string? cursor) => End(cursor);
 
     public static string TimestampText(DateTime timestamp) =>
         timestamp.ToString("yyyy-MM-dd'T'HH:mm:ss.FFFFFF'Z'", CultureInfo.InvariantCulture);

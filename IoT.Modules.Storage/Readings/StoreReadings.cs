@@ -307,7 +307,7 @@ internal sealed partial class StoreReadingsHandler(
         request.From.Lane,
         request.From.Sequence,
         DeviceIds = new ArrayParameter<Guid>(Array.ConvertAll(readings, r => r.Device.Uuid), NpgsqlDbType.Uuid),
-        Timestamps = new ArrayParameter<DateTime>(Array.ConvertAll(readings, r => r.Timestamp), NpgsqlDbType.TimestampTz),
+        Timestamps = new ArrayParameter<long>(Array.ConvertAll(readings, r => PostgresTime.Of(r.Timestamp.Ticks)), NpgsqlDbType.TimestampTz),
         DataTypes = new ArrayParameter<string>(Array.ConvertAll(readings, r => r.DataType), NpgsqlDbType.Varchar),
         Payloads = new ArrayParameter<ReadOnlyMemory<byte>>(Array.ConvertAll(readings, r => r.Payload), NpgsqlDbType.Jsonb),
     };

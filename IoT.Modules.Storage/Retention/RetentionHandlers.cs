@@ -34,7 +34,7 @@ internal sealed class ListStorageEventsHandler(PostgresPools database) : IReques
 {
     public async Task<Outcome<Page<StorageEvent>>> Handle(ListStorageEvents request, CancellationToken cancellationToken)
     {
-        await using var connection = await database.Read.OpenConnectionAsync(cancellationToken);
+        await using var connection = await database.ReadOnPrimary.OpenConnectionAsync(cancellationToken);
         var events = await connection.QueryAsync<StorageEvent>(new CommandDefinition(
             "select id, at, kind, table_name, partition, range_from, range_to, rows, bytes, cause, reason from storage_events order by id desc limit @Limit",
             request, cancellationToken: cancellationToken));

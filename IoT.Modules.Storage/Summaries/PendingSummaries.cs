@@ -132,7 +132,7 @@ internal sealed class PendingSummaries(StorageOptions options)
     {
         private readonly Guid[] _device = new Guid[count];
         private readonly int[] _kind = new int[count];
-        private readonly DateTime[] _at = new DateTime[count];
+        private readonly long[] _at = new long[count];
         private readonly double[] _value = new double[count];
 
         public void Set(int place, in StatKey key, in Stat stat) =>
@@ -142,7 +142,7 @@ internal sealed class PendingSummaries(StorageOptions options)
         {
             parameters.Add("SumSingleDevice", new ArrayParameter<Guid>(_device, NpgsqlDbType.Uuid));
             parameters.Add("SumSingleKind", new ArrayParameter<int>(_kind, NpgsqlDbType.Integer));
-            parameters.Add("SumSingleAt", new ArrayParameter<DateTime>(_at, NpgsqlDbType.TimestampTz));
+            parameters.Add("SumSingleAt", new ArrayParameter<long>(_at, NpgsqlDbType.TimestampTz));
             parameters.Add("SumSingleValue", new ArrayParameter<double>(_value, NpgsqlDbType.Double));
         }
     }
@@ -151,15 +151,15 @@ internal sealed class PendingSummaries(StorageOptions options)
     {
         private readonly Guid[] _device = new Guid[count];
         private readonly int[] _kind = new int[count];
-        private readonly DateTime[] _bucket = new DateTime[count];
+        private readonly long[] _bucket = new long[count];
         private readonly long[] _count = new long[count];
         private readonly double[] _sum = new double[count];
         private readonly double[] _min = new double[count];
         private readonly double[] _max = new double[count];
         private readonly double[] _first = new double[count];
-        private readonly DateTime[] _firstAt = new DateTime[count];
+        private readonly long[] _firstAt = new long[count];
         private readonly double[] _last = new double[count];
-        private readonly DateTime[] _lastAt = new DateTime[count];
+        private readonly long[] _lastAt = new long[count];
 
         public void Set(int place, in StatKey key, in Stat stat)
         {
@@ -171,17 +171,17 @@ internal sealed class PendingSummaries(StorageOptions options)
         {
             parameters.Add("SumDevice", new ArrayParameter<Guid>(_device, NpgsqlDbType.Uuid));
             parameters.Add("SumKind", new ArrayParameter<int>(_kind, NpgsqlDbType.Integer));
-            parameters.Add("SumBucket", new ArrayParameter<DateTime>(_bucket, NpgsqlDbType.TimestampTz));
+            parameters.Add("SumBucket", new ArrayParameter<long>(_bucket, NpgsqlDbType.TimestampTz));
             parameters.Add("SumCount", new ArrayParameter<long>(_count, NpgsqlDbType.Bigint));
             parameters.Add("SumSum", new ArrayParameter<double>(_sum, NpgsqlDbType.Double));
             parameters.Add("SumMin", new ArrayParameter<double>(_min, NpgsqlDbType.Double));
             parameters.Add("SumMax", new ArrayParameter<double>(_max, NpgsqlDbType.Double));
             parameters.Add("SumFirst", new ArrayParameter<double>(_first, NpgsqlDbType.Double));
-            parameters.Add("SumFirstAt", new ArrayParameter<DateTime>(_firstAt, NpgsqlDbType.TimestampTz));
+            parameters.Add("SumFirstAt", new ArrayParameter<long>(_firstAt, NpgsqlDbType.TimestampTz));
             parameters.Add("SumLast", new ArrayParameter<double>(_last, NpgsqlDbType.Double));
-            parameters.Add("SumLastAt", new ArrayParameter<DateTime>(_lastAt, NpgsqlDbType.TimestampTz));
+            parameters.Add("SumLastAt", new ArrayParameter<long>(_lastAt, NpgsqlDbType.TimestampTz));
         }
     }
 
-    private static DateTime Time(long ticks) => new(ticks, DateTimeKind.Utc);
+    private static long Time(long ticks) => PostgresTime.Of(ticks);
 }

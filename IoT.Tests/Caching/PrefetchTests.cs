@@ -1,8 +1,10 @@
 using System.Globalization;
+using IoT.Host.Pipeline;
 using IoT.Modules.Caching;
 using IoT.Modules.Caching.Contracts;
 using IoT.Modules.Caching.Prefetch;
 using IoT.Tests.Support;
+using MediatR;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
@@ -137,6 +139,33 @@ public sealed class PrefetchTests : IDisposable
     }
 
     [Fact]
+    public async Task A_request_is_asked_again_through_the_pipeline_and_that_is_not_taken_for_somebody_asking()
+    {
+        await using var services = new ServiceCollection()
+            .AddSingleton<ServiceFactory>(provider => provider.GetRequiredService).AddSingleton<IMediator, Mediator>()
+            .AddSingleton(typeof(IPipelineBehavior<,>), typeof(CacheBehaviour<,>)).AddSingleton<IRequestHandler<Ask, string>>(new AskHandler(_source))
+            .AddSingleton(_cache).AddSingleton(_prefetcher).AddSingleton(new RequestClient(null)).AddSingleton<TimeProvider>(_time).BuildServiceProvider();
+        var mediator = services.GetRequiredService<IMediator>();
+        for (var i = 0; i < 4; i++)
+        {
+            await mediator.Send(new Ask("a"), TestContext.Current.CancellationToken);
+            await mediator.Send(new Ask("b"), TestContext.Current.CancellationToken);
+            _time.Pass(TimeSpan.FromSeconds(10));
+        }
+        _cache.Invalidate(Kinds.Tag("a"));
+        _source.Value = 2;
+
+        await mediator.Send(new Ask("a"), TestContext.Current.CancellationToken);
+        await SettledAsync();
+
+        Assert.True(_cache.TryGet(Kinds.Memory, "b", out var value));
+        Assert.Equal("2", value);
+        Assert.Equal((2, 1, 0), (_prefetcher.Status.Keys, _prefetcher.Status.Started, _prefetcher.Status.Used));
+        await mediator.Send(new Ask("b"), TestContext.Current.CancellationToken);
+        Assert.Equal(1, _prefetcher.Status.Used);
+    }
+
+    [Fact]
     public async Task Off_it_learns_and_loads_nothing()
     {
         _prefetcher.Dispose();
@@ -205,6 +234,20 @@ public sealed class PrefetchTests : IDisposable
     private Task SettledAsync() => Eventually.TrueAsync(() => Task.FromResult(_prefetcher.Running == 0), "the loads ahead of time ended");
 
     private static string Name(int i) => string.Create(CultureInfo.InvariantCulture, $"key-{i}");
+
+    private sealed record Ask(string Key) : IRequest<string>, ICacheable<string>
+    {
+        public static CacheKind<string> CacheKind => Kinds.Memory;
+
+        public CacheTag[] CacheTags => [Kinds.Tag("a", CacheReach.Memory)];
+
+        public string? CacheKey(TimeProvider time) => Key;
+    }
+
+    private sealed class AskHandler(Source source) : IRequestHandler<Ask, string>
+    {
+        public Task<string> Handle(Ask request, CancellationToken cancellationToken) => source.ComputeAsync(cancellationToken);
+    }
 
     private sealed class Busy : ICacheLoad
     {

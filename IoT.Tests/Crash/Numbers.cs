@@ -5,9 +5,9 @@ namespace IoT.Tests.Crash;
 
 /// <summary>
 /// A device's readings, numbered from 1 in the order in which they are sent, each sent once; and which of them were acknowledged. Every
-/// second one carries a message_id: one without shows a replay that an id would hide.
+/// second one carries a message_id, or none does: one without shows a replay that an id would hide.
 /// </summary>
-internal sealed class Numbers(TestDevice device)
+internal sealed class Numbers(TestDevice device, bool withIds = true)
 {
     private readonly HashSet<int> _acknowledged = [];
     private int _sent;
@@ -46,5 +46,5 @@ internal sealed class Numbers(TestDevice device)
     /// <param name="filler">Text that makes it larger.</param>
     public string Body(int number, string filler = "") => string.Create(
         CultureInfo.InvariantCulture,
-        $$$"""{"device_id":"{{{device.Id}}}","data_type":"crash",{{{(number % 2 == 0 ? $"\"message_id\":\"{device.Id}-{number}\"," : "")}}}"payload":{"n":{{{number}}},"filler":"{{{filler}}}"}}""");
+        $$$"""{"device_id":"{{{device.Id}}}","data_type":"crash",{{{(withIds && number % 2 == 0 ? $"\"message_id\":\"{device.Id}-{number}\"," : "")}}}"payload":{"n":{{{number}}},"filler":"{{{filler}}}"}}""");
 }

@@ -4,7 +4,7 @@ using IoT.Tests.Support;
 namespace IoT.Tests.Crash;
 
 /// <summary>
-/// The library that stands between a host and its disk (<c>Shim/shim.c</c>, compiled by <c>./test</c>), and its switches. They are files
+/// The library that stands between a host and its disk and clock (<c>Shim/shim.c</c>, compiled by <c>./test</c>), and its switches. They are files
 /// in a folder, so nothing in the host knows of it.
 /// </summary>
 internal sealed class Shim : IDisposable
@@ -35,6 +35,14 @@ internal sealed class Shim : IDisposable
         File.Delete(In(Fail));
         File.Delete(In(Lie));
         File.Delete(In(Slow));
+    }
+
+    /// <summary>Somebody sets the host's clock: it is ahead of ours by so much.</summary>
+    public void SetClock(TimeSpan ahead)
+    {
+        // In one piece: it is read at any moment.
+        File.WriteAllText(In("clock.next"), ((long)ahead.TotalSeconds).ToString(CultureInfo.InvariantCulture));
+        File.Move(In("clock.next"), In("clock"), overwrite: true);
     }
 
     public void BeginTrace() => File.Create(In(Trace)).Dispose();

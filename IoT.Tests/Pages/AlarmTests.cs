@@ -1,3 +1,4 @@
+using IoT.Tests.Gateway.Mqtt.Conformance;
 using IoT.Tests.Support;
 using Microsoft.Playwright;
 using Xunit;
@@ -12,7 +13,7 @@ public sealed class AlarmTests(Browser browser) : IClassFixture<Browser>
     {
         await using var postgres = await GivenPostgres.MakeAsync();
         await postgres.StartAsync();
-        await using var platform = new Platform(("ConnectionStrings__Postgres", postgres.ConnectionString), ("Gateway__StoppedLaneProbeSeconds", "1"));
+        await using var platform = new Platform(("ConnectionStrings__Postgres", postgres.ConnectionString), ("Gateway__StoppedLaneProbeSeconds", "1"), ("Gateway__MqttMaxQueuedMessages", "100"));
         await platform.StartAsync();
         var device = await platform.NewDeviceAsync();
         await using var visit = await browser.VisitAsync(platform: platform);
@@ -20,6 +21,21 @@ public sealed class AlarmTests(Browser browser) : IClassFixture<Browser>
         var alarms = visit.Page.Locator("#alarms");
         await Assertions.Expect(visit.Page.Locator("#components")).ToContainTextAsync("postgresql");
         await Assertions.Expect(alarms.Locator("[data-alarm=lane_stopped]")).ToHaveCountAsync(0);
+
+        // A slow subscriber's messages are cut.
+        await using (var admin = await MqttPeer.OpenAsync("127.0.0.1", platform.MqttPort, 5))
+        {
+            await admin.ConnectAsync("away", properties: Prop.SessionExpiry(60), user: "admin", password: Platform.AdminKey);
+            await admin.SubscribeAsync("t", 1);
+            await admin.DisconnectAsync();
+        }
+        await using (var admin = await MqttPeer.OpenAsync("127.0.0.1", platform.MqttPort, 5))
+        {
+            await admin.ConnectAsync("publisher", user: "admin", password: Platform.AdminKey);
+            for (var n = 0; n < 101; n++)
+                await admin.PublishAsync("t", "x", 1);
+        }
+        await Assertions.Expect(alarms.Locator("[data-alarm=mqtt_backlog_cut]")).ToContainTextAsync("key:admin/away", new LocatorAssertionsToContainTextOptions { Timeout = 60_000 });
 
         // Appears on a page that is open.
         await ChangeAsync("alter table device_data rename to taken_away");

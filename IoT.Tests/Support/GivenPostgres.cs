@@ -21,17 +21,34 @@ internal sealed class GivenPostgres : IAsyncDisposable
 
     public string ConnectionString => ConnectionStringOf(_port);
 
+    public int Port => _port;
+
+    /// <summary>Makes a standby of this server, which runs; the standby doesn't yet.</summary>
+    public async Task<GivenPostgres> MakeStandbyAsync()
+    {
+        var standby = await NewAsync();
+        var made = await ClientTool.RunAsync("/usr/bin/env", Unprivileged("pg_basebackup", "-D", standby.Cluster, "-R", "-c", "fast", "--no-sync", "-d", string.Create(CultureInfo.InvariantCulture, $"postgresql://iot:given@127.0.0.1:{_port}")));
+        Assert.True(made.ExitCode == 0, made.ToString());
+        return standby;
+    }
+
     /// <summary>Makes the cluster; it doesn't run yet.</summary>
     public static async Task<GivenPostgres> MakeAsync()
     {
-        var postgres = new GivenPostgres();
-        if (IsRoot)
-            Assert.Equal(0, (await ClientTool.RunAsync("chown", "postgres", postgres._top)).ExitCode);
+        var postgres = await NewAsync();
         var password = Path.Combine(postgres._top, "password");
         await File.WriteAllTextAsync(password, "given", TestContext.Current.CancellationToken);
         File.SetUnixFileMode(password, UnixFileMode.UserRead | UnixFileMode.GroupRead | UnixFileMode.OtherRead | UnixFileMode.UserWrite);
         var made = await ClientTool.RunAsync("/usr/bin/env", Unprivileged("initdb", "-D", postgres.Cluster, "-U", "iot", "--auth=scram-sha-256", $"--pwfile={password}", "-E", "UTF8", "--no-sync"));
         Assert.True(made.ExitCode == 0, made.ToString());
+        return postgres;
+    }
+
+    private static async Task<GivenPostgres> NewAsync()
+    {
+        var postgres = new GivenPostgres();
+        if (IsRoot)
+            Assert.Equal(0, (await ClientTool.RunAsync("chown", "postgres", postgres._top)).ExitCode);
         return postgres;
     }
 

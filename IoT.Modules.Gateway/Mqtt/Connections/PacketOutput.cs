@@ -191,7 +191,8 @@ internal sealed class PacketOutput(PipeWriter pipe, TimeProvider time, Action dr
         var isClosed = true;
         try
         {
-            isClosed = (await flushing).IsCompleted;
+            // Never on the stack of who writes: he holds locks, and is in the middle of what the end of a flush begins.
+            isClosed = (await flushing.AsTask().ConfigureAwait(ConfigureAwaitOptions.ForceYielding)).IsCompleted;
         }
         catch (Exception exception) when (exception is IOException or OperationCanceledException or InvalidOperationException)
         {

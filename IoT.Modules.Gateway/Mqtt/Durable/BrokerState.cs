@@ -20,6 +20,7 @@ internal sealed partial class BrokerState(string directory, long maxBytes, TimeP
 
     private readonly string _path = Path.Combine(directory, FileName);
     private StateDatabase? _database;
+    private long _freedUpTo;
 
     public string Directory => directory;
 
@@ -60,6 +61,25 @@ internal sealed partial class BrokerState(string directory, long maxBytes, TimeP
 
     /// <summary>Reads what the file lacks from the log.</summary>
     public void CatchUp(DurableLog log, long upTo) => CatchUp(_database!, log, upTo);
+
+    /// <summary>
+    /// Takes out of a full file what the log says further on is delivered or ended: what is to be written before that would never find
+    /// room else.
+    /// </summary>
+    public void FreeAhead(DurableLog log, long upTo)
+    {
+        var changes = new List<BrokerChange>();
+        for (var next = Math.Max(Math.Max(Position, _freedUpTo) + 1, log.FirstSequence); next <= upTo;)
+        {
+            using var batch = log.Read(next, ReadRecords, ReadBytes);
+            changes.Clear();
+            for (var i = 0; i < batch.Count && batch[i].Sequence <= upTo; i++)
+                Collect(batch[i], changes);
+            _database!.Free([.. changes.Where(change => change is DeliveryDone or SessionEnded)]);
+            next = batch.NextSequence;
+            _freedUpTo = Math.Min(next - 1, upTo);
+        }
+    }
 
     public void ExpireMessages(DateTime now) => _database!.ExpireMessages(now);
 

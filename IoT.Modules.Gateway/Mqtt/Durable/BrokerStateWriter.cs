@@ -36,6 +36,7 @@ internal sealed partial class BrokerStateWriter : BackgroundService
     private BrokerSnapshot? _snapshot;
     private long _checkpointed;
     private long _expired;
+    private bool _isFull;
 
     public BrokerStateWriter(DataOptions data, GatewayOptions options, IngestLogService service, BrokerFeed feed, LogTrim trim, IngestMetrics metrics, IHostApplicationLifetime lifetime, TimeProvider time, ILogger<BrokerStateWriter> logger)
     {
@@ -72,6 +73,8 @@ internal sealed partial class BrokerStateWriter : BackgroundService
             _snapshot = BrokerSnapshot.Empty with { NextSessionId = ids, NextMessageId = ids };
             State.GiveUp(exception);
         }
+        // What the file could not take at the start is in the log only.
+        _feed.PutBack(_service.Log.DurableSequence);
         _trim.Broker(State.IsGivenUp ? long.MaxValue : State.SafePosition);
         _checkpointed = _expired = _time.GetTimestamp();
         await base.StartAsync(cancellationToken);
@@ -134,6 +137,8 @@ internal sealed partial class BrokerStateWriter : BackgroundService
     private bool Advance() => Try(() =>
     {
         var log = _service.Log;
+        if (_isFull)
+            State.FreeAhead(log, log.DurableSequence);
         for (var upTo = log.DurableSequence; State.Position < upTo;)
         {
             var before = State.Position;
@@ -193,6 +198,7 @@ internal sealed partial class BrokerStateWriter : BackgroundService
         try
         {
             work();
+            _isFull = false;
             if (Fault is { } ended)
             {
                 Fault = null;
@@ -219,6 +225,7 @@ internal sealed partial class BrokerStateWriter : BackgroundService
             if (Fault is null)
                 LogFailed(exception, exception.Message);
             Fault = (exception.Message, Fault?.Since ?? _time.GetUtcNow());
+            _isFull = StateFault.IsFull(exception);
             _trim.Broker(State.SafePosition, fails: true);
             return false;
         }

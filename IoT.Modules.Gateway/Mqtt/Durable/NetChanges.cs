@@ -2,8 +2,7 @@ namespace IoT.Modules.Gateway.Mqtt.Durable;
 
 /// <summary>
 /// Leaves out of a run of changes what later ones in it undo: deliveries that are done, packet ids that are released, retained messages
-/// that are replaced. What subscribers that are connected take at once never reaches the database. What makes room in it comes first:
-/// a database that is full has room for what takes its place only then.
+/// that are replaced. What subscribers that are connected take at once never reaches the database.
 /// </summary>
 internal static class NetChanges
 {
@@ -15,8 +14,6 @@ internal static class NetChanges
         var packetIds = new Dictionary<(long Session, ushort PacketId), int>();
         var retained = new Dictionary<string, int>(StringComparer.Ordinal);
         var replaced = new HashSet<int>();
-        var opened = new HashSet<long>();
-        var first = new List<BrokerChange>();
         for (var i = 0; i < changes.Count; i++)
         {
             kept[i] = changes[i];
@@ -37,13 +34,6 @@ internal static class NetChanges
                         kept[at.Received] = null;
                     deliveries[(received.SessionId, received.MessageId)] = at with { Received = i };
                     break;
-                case SessionOpened session:
-                    opened.Add(session.SessionId);
-                    break;
-                case SessionEnded ended when !opened.Contains(ended.SessionId):
-                    first.Add(ended);
-                    kept[i] = null;
-                    break;
                 case DeliveryDone over when deliveries.Remove((over.SessionId, over.MessageId), out var at):
                     kept[i] = null;
                     if (at.Received >= 0)
@@ -51,10 +41,6 @@ internal static class NetChanges
                     if (!done.TryGetValue(at.Taken, out var sessions))
                         done[at.Taken] = sessions = [];
                     sessions.Add(over.SessionId);
-                    break;
-                case DeliveryDone:
-                    first.Add(changes[i]);
-                    kept[i] = null;
                     break;
                 case PacketIdTaken taken:
                     packetIds[(taken.SessionId, taken.PacketId)] = i;
@@ -66,7 +52,6 @@ internal static class NetChanges
         }
 
         var net = new List<BrokerChange>(changes.Count);
-        net.AddRange(first);
         for (var i = 0; i < kept.Length; i++)
         {
             if (kept[i] is MessageTaken taken)

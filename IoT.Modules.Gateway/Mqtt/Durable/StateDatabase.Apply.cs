@@ -33,6 +33,13 @@ internal sealed partial class StateDatabase
         (LogId, Position, NextSessionId, NextMessageId) = (logId, position, nextSession, nextMessage);
     }
 
+    /// <summary>What is over, ahead of its turn in the log: the position stays, and when its turn comes there is nothing left of it to do.</summary>
+    public void Free(IReadOnlyList<BrokerChange> over) => InTransaction(() =>
+    {
+        for (var i = 0; i < over.Count; i++)
+            Apply(over[i]);
+    });
+
     /// <summary>
     /// Removes sessions whose expiry has run out and that leave no will, and messages that have expired but for those of which the
     /// subscriber has said that it has them.

@@ -45,9 +45,10 @@ internal sealed class PublishTopic
 /// </summary>
 internal sealed class TopicCache
 {
-    private const int Slots = 8192;
+    // With fewer than topics in use they push each other out, and making one costs more than the rest of a publish.
+    private const int Slots = 32 * 1024;
 
-    // Longer ones are made anew each time, so that the cache takes some megabytes at most.
+    // Longer ones are made anew each time, so that the cache takes some 25 MB at most.
     private const int LongestKept = 200;
 
     private readonly PublishTopic?[] _slots = new PublishTopic?[Slots];

@@ -1,6 +1,8 @@
 // Preloaded into the host (LD_PRELOAD) by the crash tests: stands between it and its disk and sockets. Test only.
 //
-// IOT_TEST_SHIM names a folder; a file in it switches something on for the files under $Data__Directory/ingest:
+// IOT_TEST_SHIM names a folder; a file in it switches something on:
+//   clock   the wall clock is ahead by the number of seconds that stands in it
+// and for the files under $Data__Directory/ingest:
 //   fail    fdatasync answers EIO, and what was written last is gone, as kernels drop pages that could not be written
 //   lie     what is written to segments is kept in this process only: it reads it back, fdatasync succeeds, and a kill loses it
 //   slow    fdatasync takes a quarter of a second
@@ -31,6 +33,7 @@ static ssize_t (*next_pread)(int, void *, size_t, off64_t);
 static int (*next_fdatasync)(int);
 static ssize_t (*next_send)(int, const void *, size_t, int);
 static ssize_t (*next_sendmsg)(int, const struct msghdr *, int);
+static int (*next_clock_gettime)(clockid_t, struct timespec *);
 
 // Writes that the disk has only seemed to take.
 struct held { ino_t file; off64_t offset; size_t length; struct held *next; char bytes[]; };
@@ -50,6 +53,7 @@ __attribute__((constructor)) static void begin(void) {
     next_fdatasync = next_dlsym(RTLD_NEXT, "fdatasync");
     next_send = next_dlsym(RTLD_NEXT, "send");
     next_sendmsg = next_dlsym(RTLD_NEXT, "sendmsg");
+    next_clock_gettime = next_dlsym(RTLD_NEXT, "clock_gettime");
     const char *folder = getenv("IOT_TEST_SHIM"), *data = getenv("Data__Directory");
     if (folder && data) {
         snprintf(control, sizeof control, "%s", folder);
@@ -186,6 +190,23 @@ ssize_t send(int fd, const void *bytes, size_t length, int flags) {
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
     trace('S', fd, message->msg_iov, message->msg_iovlen, "");
     return next_sendmsg(fd, message, flags);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    int result = next_clock_gettime ? next_clock_gettime(clock, now) : (int)syscall(SYS_clock_gettime, clock, now);
+    if (result != 0 || clock != CLOCK_REALTIME || !*control)
+        return result;
+    char path[600], text[32] = "";
+    int error = errno;
+    snprintf(path, sizeof path, "%s/clock", control);
+    int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file >= 0) {
+        if (syscall(SYS_read, file, text, sizeof text - 1) > 0)
+            now->tv_sec += atol(text);
+        close(file);
+    }
+    errno = error;
+    return 0;
 }
 
 // The runtime asks the C library by its handle, past everything that is preloaded.

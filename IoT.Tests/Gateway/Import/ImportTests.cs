@@ -5,6 +5,7 @@ using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Text;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using IoT.Tests.Support;
 using Parquet;
 using Parquet.Schema;
@@ -170,18 +171,21 @@ public sealed class ImportTests(SharedPlatform platform)
         await sender.GetStream().WriteAsync(lines, TestContext.Current.CancellationToken);
         await Eventually.TrueAsync(async () => (await own.Client.ReadAsync("/api/v1/data/import")).Items is [var running] && running.GetProperty("bytes").GetInt64() == lines.Length, "all of it read");
         own.Terminate();
+        // The connection is not of use any more: it may be reset behind the answer.
         using var reader = new StreamReader(sender.GetStream());
-        var answer = await reader.ReadToEndAsync(TestContext.Current.CancellationToken);
+        var (answer, part) = ("", new char[4_096]);
+        while (!answer.Contains("\"rejected\":[]", StringComparison.Ordinal) && await reader.ReadAsync(part, TestContext.Current.CancellationToken) is > 0 and var length)
+            answer += new string(part, 0, length);
         Assert.StartsWith("HTTP/1.1 503 ", answer, StringComparison.Ordinal);
-        var body = answer[(answer.IndexOf("\r\n\r\n", StringComparison.Ordinal) + 4)..];
-        var told = JsonSerializer.Deserialize<JsonElement>(body[body.IndexOf('{', StringComparison.Ordinal)..(body.LastIndexOf('}') + 1)]);
-        var taken = told.GetProperty("accepted").GetInt64();
+        var taken = Told("accepted");
         Assert.InRange(taken, 5_000, 10_000);
-        Assert.Equal(taken, told.GetProperty("line").GetInt64());
+        Assert.Equal(taken, Told("line"));
         Assert.Equal(0, await own.ExitAsync());
         await own.StartAsync();
         await own.StoredAsync(device.Id);
         Assert.Equal(taken, await own.ScalarAsync<long>("select count(*) from device_data where data_type = 'stopped'"));
+
+        long Told(string member) => long.Parse(Regex.Match(answer, $"\"{member}\":([0-9]+)").Groups[1].Value, CultureInfo.InvariantCulture);
     }
 
     [Fact]

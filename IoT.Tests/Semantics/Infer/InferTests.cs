@@ -89,7 +89,8 @@ public sealed class InferTests(SharedPlatform platform)
         Assert.Empty(await OverAsync(day.AddHours(10), day.AddHours(20)));
         Assert.Equal(before, await site.FactsAsync(device.Id));
 
-        Assert.True((await AnswerOverAsync(day, day.AddHours(4))).GetProperty("cached").GetBoolean());
+        // Others change the registry meanwhile, which such an answer depends on.
+        await Eventually.TrueAsync(async () => (await AnswerOverAsync(day, day.AddHours(4))).GetProperty("cached").GetBoolean(), "a kept answer");
         // Late, and of that time.
         await site.SendAsync(device, """{"temperature":50}""", day.AddHours(3.5));
         var later = await AnswerOverAsync(day, day.AddHours(4));

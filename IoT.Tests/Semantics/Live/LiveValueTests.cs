@@ -45,7 +45,7 @@ public sealed class LiveValueTests(SharedPlatform platform)
             var fraction = random.Next(2) == 0 ? "" : "." + string.Concat(Enumerable.Range(0, random.Next(1, 12)).Select(_ => random.Next(10)));
             numbers.Add($"{(random.Next(2) == 0 ? "-" : "")}{whole}{fraction}{(random.Next(3) == 0 ? $"e{random.Next(-35, 35)}" : "")}");
         }
-        var stored = await platform.ScalarAsync<string[]>("select array_agg((n::jsonb)::text order by i) from unnest($1::text[]) with ordinality as x (n, i)", numbers.ToArray());
+        var stored = await platform.ScalarAsync<string[]>("select array_agg((n::jsonb)::text order by i) from unnest($1::text[]) with ordinality as x (n, i)", (object)numbers.ToArray());
         Assert.All(numbers.Zip(stored), pair =>
         {
             Assert.Equal(

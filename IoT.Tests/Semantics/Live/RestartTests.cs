@@ -25,7 +25,7 @@ public sealed class RestartTests
         await site.SendAsync(device, """{"temperature":1,"mode":"manual"}""", at.AddSeconds(-1));
         var raised = Assert.Single(await site.InferencesAsync(device.Id));
         var facts = (await site.FactsAsync(device.Id)).Order(StringComparer.Ordinal).ToList();
-        Assert.Equal(7, facts.Count);
+        Assert.Equal(8, facts.Count);
 
         if (isKilled)
             await platform.KillAsync();

@@ -48,6 +48,8 @@ public sealed class SlowClientTests(NarrowPlatform platform) : IClassFixture<Nar
         for (var n = 0; n < 130; n++)
             await publisher.PublishAsync(topic, $"{n}", 1);
         await Eventually.TrueAsync(async () => (await platform.Client.ReadAsync("/health/ready")).Text.Contains("mqtt_backlog_cut", StringComparison.Ordinal), "the alarm");
+        await Eventually.TrueAsync(async () => await platform.MetricAsync("iot_mqtt_messages_dropped", "reason=\"cut\"") >= 50, "the metric");
+        Assert.Contains("is over its bound: the oldest 50 messages are cut", platform.Output, StringComparison.Ordinal);
 
         await using var back = await MqttPeer.OpenAsync("127.0.0.1", platform.MqttPort, 5);
         Assert.True((await back.ConnectAsync(id, clean: false)).IsSessionPresent);

@@ -91,27 +91,32 @@ public sealed class BrokerStateWriterTests : IDisposable
     }
 
     [Fact]
-    public async Task A_state_that_can_t_be_written_is_an_alarm_until_it_can_be()
+    public async Task A_full_state_is_an_alarm_and_what_is_delivered_makes_room_for_what_came_before()
     {
         await using var life = await Life.BeginAsync(_directory, stateMiB: 16);
-        await life.Journal.AppendAsync([new SessionOpened(1, "s", "c", uint.MaxValue, null)], LogTesting.Cancel);
-        var payload = new byte[1024 * 1024];
-        for (var i = 1; i <= 20; i++)
-        {
-            await life.Journal.AppendAsync([new MessageTaken(i, new BrokerMessage("t", payload, 1, false), false, [new Delivery(1, 1, false, null)])], LogTesting.Cancel);
-            // Some of what goes is in the file, and all that comes would not fit beside it.
-            if (i == 9)
-                await Eventually.TrueAsync(() => Task.FromResult(life.Writer.Behind == 0), "the first nine in the file");
-        }
-        await Eventually.TrueAsync(() => Task.FromResult(life.Writer.Fault is not null), "a fault");
-        Assert.Equal(["sessions_wait"], await life.AlarmsAsync());
+        await FillAsync(life);
         for (var i = 1; i <= 10; i++)
             await life.Journal.AppendAsync([new DeliveryDone(1, i)], LogTesting.Cancel);
         await Eventually.TrueAsync(() => Task.FromResult(life.Writer.Fault is null && life.Writer.Behind == 0), "a state that is written again");
         Assert.Empty(await life.AlarmsAsync());
         await life.StopAsync();
         await using var again = await Life.BeginAsync(_directory);
-        Assert.Equal(10, Assert.Single((await again.Journal.LoadAsync(LogTesting.Cancel)).Sessions).Queue.Count);
+        Assert.Equal(Enumerable.Range(11, 10).Select(i => (long)i), Assert.Single((await again.Journal.LoadAsync(LogTesting.Cancel)).Sessions).Queue.Select(d => d.MessageId));
+    }
+
+    [Fact]
+    public async Task What_a_full_state_lacks_outlives_two_restarts()
+    {
+        await using (var life = await Life.BeginAsync(_directory, stateMiB: 16))
+            await FillAsync(life);
+        await using (var life = await Life.BeginAsync(_directory, stateMiB: 16))
+        {
+            Assert.Equal(20, Assert.Single((await life.Journal.LoadAsync(LogTesting.Cancel)).Sessions).Queue.Count);
+            await life.Journal.AppendAsync([.. Enumerable.Range(1, 10).Select(i => new DeliveryDone(1, i))], LogTesting.Cancel);
+            await Eventually.TrueAsync(() => Task.FromResult(life.Writer.Fault is null && life.Writer.Behind == 0), "a state that is written again");
+        }
+        await using var again = await Life.BeginAsync(_directory, stateMiB: 16);
+        Assert.Equal(Enumerable.Range(11, 10).Select(i => (long)i), Assert.Single((await again.Journal.LoadAsync(LogTesting.Cancel)).Sessions).Queue.Select(d => d.MessageId));
     }
 
     [Fact]
@@ -130,6 +135,20 @@ public sealed class BrokerStateWriterTests : IDisposable
     }
 
     public void Dispose() => Directory.Delete(_directory, recursive: true);
+
+    /// <summary>With twenty messages of a mebibyte, of which twelve are in the file and the others find no room.</summary>
+    private static async Task FillAsync(Life life)
+    {
+        await life.Journal.AppendAsync([new SessionOpened(1, "s", "c", uint.MaxValue, null)], LogTesting.Cancel);
+        for (var i = 1; i <= 20; i++)
+        {
+            await life.Journal.AppendAsync([new MessageTaken(i, new BrokerMessage("t", new byte[1024 * 1024], 1, false), false, [new Delivery(1, 1, false, null)])], LogTesting.Cancel);
+            if (i == 12)
+                await Eventually.TrueAsync(() => Task.FromResult(life.Writer.Behind == 0), "twelve in the file");
+        }
+        await Eventually.TrueAsync(() => Task.FromResult(life.Writer.Fault is not null), "a fault");
+        Assert.Equal(["sessions_wait"], await life.AlarmsAsync());
+    }
 
     private sealed class ById : IEqualityComparer<BrokerSnapshot>
     {

@@ -86,24 +86,12 @@ public sealed class PreLoginTests(GuardedPlatform platform)
                 open.Add(await platform.OpenAsync(crowded));
                 Assert.Equal(0, (await open[^1].ConnectAsync("")).Code);
             }
-            await using (var over = await platform.OpenAsync(crowded))
-            {
-                await over.SendAsync(over.ConnectPacket("", true, 0, null, null));
-                Assert.Null(await over.ReadAsync());
-            }
+            Assert.False(await IsLetInAsync(crowded));
             await Eventually.TrueAsync(async () => await platform.MetricAsync("iot_connections_refused", "protocol=\"mqtt\"") > refused, "the count of refused connections");
-            await using (var elsewhere = await platform.OpenAsync(IPAddress.Parse("127.0.0.10")))
-                Assert.Equal(0, (await elsewhere.ConnectAsync("")).Code);
+            Assert.True(await IsLetInAsync(IPAddress.Parse("127.0.0.10")));
 
             await open[0].DisconnectAsync();
-            await Eventually.TrueAsync(
-                async () =>
-                {
-                    await using var again = await platform.OpenAsync(crowded);
-                    await again.SendAsync(again.ConnectPacket("", true, 0, null, null));
-                    return await again.ReadAsync() is { Code: 0 };
-                },
-                "the place that is free");
+            await Eventually.TrueAsync(() => IsLetInAsync(crowded), "the place that is free");
         }
         finally
         {
@@ -124,6 +112,20 @@ public sealed class PreLoginTests(GuardedPlatform platform)
             Assert.Equal(0, (await peer.ConnectAsync("")).Code);
         });
         Assert.InRange(Stopwatch.GetElapsedTime(start).TotalSeconds, (count - 110) / 100.0, 20);
+    }
+
+    private async Task<bool> IsLetInAsync(IPAddress from)
+    {
+        try
+        {
+            await using var peer = await platform.OpenAsync(from);
+            await peer.SendAsync(peer.ConnectPacket("", true, 0, null, null));
+            return await peer.ReadAsync() is { Code: 0 };
+        }
+        catch (SocketException)
+        {
+            return false; // Closed before it was open on this side.
+        }
     }
 
     private async Task<double> OpenConnectionsAsync() => await platform.MetricAsync("iot_mqtt_connections ") + await platform.MetricAsync("iot_mqtt_connections{");

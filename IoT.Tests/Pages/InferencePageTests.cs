@@ -1,0 +1,35 @@
+using IoT.Tests.Semantics;
+using IoT.Tests.Support;
+using Microsoft.Playwright;
+using Xunit;
+
+namespace IoT.Tests.Pages;
+
+public sealed class InferencePageTests(Browser browser) : IClassFixture<Browser>
+{
+    [Fact]
+    public async Task The_page_shows_what_is_inferred_and_why()
+    {
+        var platform = browser.Platform;
+        await using var site = new Site(platform);
+        var device = await platform.NewDeviceAsync();
+        await site.PutModelAsync($"device:{device.Id} t:limit 30 .");
+        await site.PutRulesAsync("# @name overheating\n# @confidence 0.9\n{ ?d t:limit ?most ; metric:temperature ?v . ?v math:greaterThan ?most } => { ?d t:is t:Hot } .");
+        await site.SendAsync(device, """{"temperature":31.5}""");
+        foreach (var (width, scheme) in new[] { (1280, ColorScheme.Light), (360, ColorScheme.Dark) })
+        {
+            await using var visit = await browser.VisitAsync(width, scheme: scheme);
+            await visit.SignInAsync();
+            await visit.Page.GetByRole(AriaRole.Link, new PageGetByRoleOptions { Name = "Inferences" }).ClickAsync();
+            await visit.Page.WaitForURLAsync("**/inferences", new PageWaitForURLOptions { WaitUntil = WaitUntilState.Commit });
+            var row = visit.Page.Locator("#active-inferences tbody tr").Filter(new LocatorFilterOptions { HasText = device.Id });
+            await Assertions.Expect(row).ToContainTextAsync("overheating");
+            await row.Locator("summary").ClickAsync();
+            await Assertions.Expect(row.Locator(".because").First).ToContainTextAsync("31.5");
+            await visit.PhotographAsync($"inferences-{width}");
+            var excess = await visit.Page.EvaluateAsync<int>("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+            Assert.True(excess <= 0, $"{excess} pixels too wide");
+            visit.AssertClean(platform);
+        }
+    }
+}
