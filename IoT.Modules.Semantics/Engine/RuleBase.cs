@@ -91,6 +91,8 @@ internal sealed class RuleBase
         }
     }
 
+    public bool LooksAt(int predicate) => _forAny.Count > 0 || _byPredicate.ContainsKey(predicate);
+
     /// <summary>Whether a pattern only compares the values of a predicate with constants. No rule concludes it then.</summary>
     public bool HasThresholds(int predicate) => _byPredicate.TryGetValue(predicate, out var triggers) && triggers.HasThresholds;
 
