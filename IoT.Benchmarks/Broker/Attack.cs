@@ -11,8 +11,8 @@ internal static class Attack
     private const int UnreadPublishers = 20;
     private const int SilentSockets = 500;
 
-    // Not those of the others: what an attacker uses up of a device's rate is not what is measured.
-    private const int FirstDevice = 20_000;
+    // None of the others': what an attacker uses up of its rate is its own.
+    private const int Device = 20_000;
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10);
 
     /// <summary>Subscribes to everything that is published, and reads nothing.</summary>
@@ -47,9 +47,9 @@ internal static class Attack
                 clients.Add(new Subscriber(receiveBufferBytes: 4096));
                 await clients[^1].ConnectAsync(port, $"unread-{n}");
             }
-            await Task.WhenAll(clients.Select(async (client, place) =>
+            byte[] packets = [.. Enumerable.Range(1, 100).SelectMany(id => (byte[])[.. Samples.Publish(Device, id, (ushort)id), 0xC0, 0])];
+            await Task.WhenAll(clients.Select(async client =>
             {
-                byte[] packets = [.. Enumerable.Range(1, 100).SelectMany(id => (byte[])[.. Samples.Publish(FirstDevice + place, id, (ushort)id), 0xC0, 0])];
                 try
                 {
                     while (true)

@@ -118,9 +118,9 @@ internal sealed class BrokerBenchmark : IDisposable
         await load.RunAsync(new LoadOrder(_sizes.WarmUp, 0, BrokerSizes.InFlight), _stop);
         await reference.RunAsync(new LoadOrder(_sizes.WarmUp / 3, 0, BrokerSizes.InFlight), _stop);
 
-        var before = (await reference.RunAsync(Order(_sizes.Messages / 2), _stop)).PerSecond;
+        var before = (await reference.RunAsync(Order(_sizes.Messages / 4), _stop)).PerSecond;
         var ours = await load.RunAsync(Order(_sizes.Messages), _stop);
-        var after = (await reference.RunAsync(Order(_sizes.Messages / 2), _stop)).PerSecond;
+        var after = (await reference.RunAsync(Order(_sizes.Messages / 4), _stop)).PerSecond;
         Add(Figure.AtLeast(Name, "ingest_rate", ours.PerSecond, "publishes/s", Mosquitto.Reference, 2 / (1 / before + 1 / after), 2));
         Add(Figure.Told(Name, "ingest_rate: ack p99", ours.P99Ms, "ms"));
 

@@ -15,7 +15,7 @@ internal sealed record BrokerSizes(int WarmUp, int Messages, int IdleSessions, i
     public static BrokerSizes Of(BenchOptions options)
     {
         var sizes = options.IsQuick
-            ? new BrokerSizes(150_000, 200_000, 5_000, 1_000, 100, 1_000, 300, 3_000, 4)
+            ? new BrokerSizes(150_000, 800_000, 5_000, 1_000, 100, 1_000, 300, 3_000, 4)
             : new BrokerSizes(500_000, 1_000_000, 5_000, 1_000, 100, 1_000, 2_000, 10_000, 15);
         return sizes with { Messages = options.Messages ?? sizes.Messages, Seconds = options.Seconds ?? sizes.Seconds };
     }

@@ -64,10 +64,10 @@ internal sealed class IngestBenchmark : IDisposable
     {
         Say($"{name}: {_sizes.Messages} readings of {devices} devices");
         await using var load = await LoadProcess.MqttAsync(host.MqttPort, IngestSizes.Connections, devices, _stop);
-        await WarmUpAsync(load, table, Math.Max(_sizes.WarmUp, devices * 4));
+        await WarmUpAsync(load, host, table, Math.Max(_sizes.WarmUp, devices * 4));
         var copyBefore = await table.CopyAsync(_sizes.Messages, devices, _stop);
         // Once more: what the first round made worth compiling well has been by now.
-        await WarmUpAsync(load, table, _sizes.WarmUp);
+        await WarmUpAsync(load, host, table, _sizes.WarmUp);
 
         await table.ClearAsync(_stop);
         var id = await table.LastIdAsync(_stop);
@@ -102,6 +102,7 @@ internal sealed class IngestBenchmark : IDisposable
         await using var load = await LoadProcess.MqttAsync(host.MqttPort, IngestSizes.Connections, IngestSizes.Connections, _stop);
         await load.RunAsync(new LoadOrder(0, 1, IngestSizes.InFlight, rate), _stop);
         var result = await load.RunAsync(new LoadOrder(0, _sizes.Seconds, IngestSizes.InFlight, rate), _stop);
+        await host.StoredAsync(LongestDrain, _stop);
         Add(Figure.Below(Name, "ack_p99_at_half_peak", result.P99Ms, "ms", 50));
         Add(Figure.Told(Name, "ack_p99_at_half_peak: p50", result.P50Ms, "ms"));
         Add(Figure.Told(Name, "ack_p99_at_half_peak: rate", result.PerSecond, "readings/s", "the rate asked for", rate));
@@ -111,9 +112,10 @@ internal sealed class IngestBenchmark : IDisposable
     {
         Say($"pipelined_vs_one_in_flight: {_sizes.Seconds / 2} s each");
         await using var load = await LoadProcess.MqttAsync(host.MqttPort, 1, 1, _stop);
-        await WarmUpAsync(load, table, _sizes.WarmUp);
+        await WarmUpAsync(load, host, table, _sizes.WarmUp);
         var one = await load.RunAsync(new LoadOrder(0, _sizes.Seconds / 2, 1), _stop);
         var many = await load.RunAsync(new LoadOrder(0, _sizes.Seconds / 2, IngestSizes.InFlight), _stop);
+        await host.StoredAsync(LongestDrain, _stop);
         Add(Figure.AtLeast(Name, "pipelined_vs_one_in_flight", many.PerSecond, "readings/s", "the same client, one in flight", one.PerSecond, 20));
         Add(Figure.Told(Name, "pipelined_vs_one_in_flight: one, p50", one.P50Ms, "ms"));
         Add(Figure.Told(Name, "pipelined_vs_one_in_flight: 100, p50", many.P50Ms, "ms"));
@@ -137,6 +139,7 @@ internal sealed class IngestBenchmark : IDisposable
             var cpu = ProcessUse.CpuSeconds(host.Pid);
             ours = await load.RunAsync(order, _stop);
             cpu = ProcessUse.CpuSeconds(host.Pid) - cpu;
+            await host.StoredAsync(LongestDrain, _stop);
             Add(Figure.AtLeast(Name, "http_single", ours.PerSecond, "requests/s", "Kestrel: parse, ignore, 200", reference.PerSecond, 0.35));
             Add(Figure.Told(Name, "http_single: p99", ours.P99Ms, "ms", "Kestrel: parse, ignore, 200", reference.P99Ms));
             Add(Figure.Told(Name, "http_single: CPU of the host", cpu * 1e6 / ours.Answered, "µs/request"));
@@ -148,16 +151,13 @@ internal sealed class IngestBenchmark : IDisposable
         Say($"memory_flat: {_sizes.Memory} readings");
         await table.ClearAsync(_stop);
         await using var load = await LoadProcess.MqttAsync(host.MqttPort, IngestSizes.Connections, IngestSizes.Connections, _stop);
-        var id = await table.LastIdAsync(_stop);
-        var answered = 0L;
         List<double> early = [], late = [];
         // In parts, each stored before the next: what grows is then not what waits to be stored.
         const int parts = 50;
         for (var part = 1; part <= parts; part++)
         {
-            var result = await load.RunAsync(new LoadOrder(Math.Max(_sizes.Memory / parts, 1), 0, IngestSizes.InFlight), _stop);
-            answered += result.Answered;
-            await WaitForLastIdAsync(table, id + answered);
+            await load.RunAsync(new LoadOrder(Math.Max(_sizes.Memory / parts, 1), 0, IngestSizes.InFlight), _stop);
+            await host.StoredAsync(LongestDrain, _stop);
             // Around the 20 % mark, and the last tenth.
             if (part is >= parts / 10 and <= parts * 3 / 10)
                 early.Add(ProcessUse.ResidentMiB(host.Pid));
@@ -176,7 +176,7 @@ internal sealed class IngestBenchmark : IDisposable
         await using var host = await HostUnderTest.StartAsync(_folder, "drain", new Dictionary<string, string> { ["ConnectionStrings__Postgres"] = server.ConnectionString }, _stop);
         await using var table = new ReadingsTable(server.ConnectionString);
         await using var load = await LoadProcess.MqttAsync(host.MqttPort, IngestSizes.Connections, IngestSizes.Connections, _stop);
-        await WarmUpAsync(load, table, _sizes.WarmUp);
+        await WarmUpAsync(load, host, table, _sizes.WarmUp);
         var copyBefore = await table.CopyAsync(_sizes.Backlog, IngestSizes.Connections, _stop);
         await table.ClearAsync(_stop);
         var id = await table.LastIdAsync(_stop);
@@ -192,10 +192,9 @@ internal sealed class IngestBenchmark : IDisposable
             await Task.Delay(TimeSpan.FromMilliseconds(2), TimeProvider.System, _stop);
         var started = Stopwatch.GetTimestamp();
         var cpu = (Host: ProcessUse.CpuSeconds(host.Pid), Server: ProcessUse.CpuSecondsOfFamily(server.Pid));
-        await WaitForLastIdAsync(table, id + result.Answered);
-        var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
+        var stored = await table.WaitForRowsAsync(id, result.Answered, LongestDrain, _stop);
+        var seconds = Stopwatch.GetElapsedTime(started, stored).TotalSeconds;
         cpu = (ProcessUse.CpuSeconds(host.Pid) - cpu.Host, ProcessUse.CpuSecondsOfFamily(server.Pid) - cpu.Server);
-        await table.WaitForRowsAsync(id, result.Answered, LongestDrain, _stop);
         var rate = (result.Answered - before) / seconds;
 
         var copyAfter = await table.CopyAsync(_sizes.Backlog, IngestSizes.Connections, _stop);
@@ -207,23 +206,11 @@ internal sealed class IngestBenchmark : IDisposable
         await host.StopAsync();
     }
 
-    private async Task WarmUpAsync(LoadProcess load, ReadingsTable table, int messages)
+    private async Task WarmUpAsync(LoadProcess load, HostUnderTest host, ReadingsTable table, int messages)
     {
         await table.ClearAsync(_stop);
-        var id = await table.LastIdAsync(_stop);
-        var result = await load.RunAsync(new LoadOrder(messages, 0, IngestSizes.InFlight), _stop);
-        await WaitForLastIdAsync(table, id + result.Answered);
-    }
-
-    private async Task WaitForLastIdAsync(ReadingsTable table, long id)
-    {
-        var started = Stopwatch.GetTimestamp();
-        while (await table.LastIdAsync(_stop) < id)
-        {
-            if (Stopwatch.GetElapsedTime(started) > LongestDrain)
-                throw new TimeoutException($"The drain has not come to id {id} after {LongestDrain.TotalSeconds} s.");
-            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, _stop);
-        }
+        await load.RunAsync(new LoadOrder(messages, 0, IngestSizes.InFlight), _stop);
+        await host.StoredAsync(LongestDrain, _stop);
     }
 
     private void Add(Figure figure) => _figures.Add(figure);

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
+using System.Text.Json;
 using IoT.Modules.Storage.PrivatePostgres;
 using Npgsql;
 
@@ -106,6 +107,21 @@ internal sealed class HostUnderTest : IAsyncDisposable
         return sum;
     }
 
+    /// <summary>
+    /// Until nothing is in flight: committed, by the host's own ledger. Ids say less: a batch takes them before its readings are in the
+    /// table, and would fill it after it has been cleared.
+    /// </summary>
+    public async Task StoredAsync(TimeSpan limit, CancellationToken cancellationToken)
+    {
+        var started = Stopwatch.GetTimestamp();
+        while (await InFlightAsync(cancellationToken) is > 0 and var left)
+        {
+            if (Stopwatch.GetElapsedTime(started) > limit)
+                throw new TimeoutException($"{left} readings are not stored after {limit.TotalSeconds} s.");
+            await Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, cancellationToken);
+        }
+    }
+
     /// <summary>SIGTERM, as an operator would.</summary>
     public async Task StopAsync()
     {
@@ -160,6 +176,13 @@ internal sealed class HostUnderTest : IAsyncDisposable
                 // Taken: another one.
             }
         }
+    }
+
+    private async Task<long> InFlightAsync(CancellationToken cancellationToken)
+    {
+        await using var answer = await _client.GetStreamAsync(new Uri("/api/v1/ledger?limit=1", UriKind.Relative), cancellationToken);
+        using var ledger = await JsonDocument.ParseAsync(answer, default, cancellationToken);
+        return ledger.RootElement.GetProperty("total").GetProperty("in_flight").GetInt64();
     }
 
     private string LogName => $"{Name}.log";

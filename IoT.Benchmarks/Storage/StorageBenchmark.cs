@@ -108,12 +108,10 @@ internal sealed partial class StorageBenchmark : IDisposable
     private async Task<double> SummaryCpuAsync(HostUnderTest host)
     {
         await using var load = await LoadProcess.MqttAsync(host.MqttPort, IngestSizes.Connections, StorageSizes.Devices, _stop);
-        await using var table = new ReadingsTable(host.ConnectionString);
         await FoldedAsync(host);
-        var id = await table.LastIdAsync(_stop);
         var cpu = ProcessUse.CpuSecondsOfFamily(host.Postmaster);
         var result = await load.RunAsync(new LoadOrder(_sizes.Messages, 0, IngestSizes.InFlight), _stop);
-        await WaitForLastIdAsync(table, id + result.Answered);
+        await host.StoredAsync(LongestDrain, _stop);
         await FoldedAsync(host);
         return (ProcessUse.CpuSecondsOfFamily(host.Postmaster) - cpu) * 1e6 / result.Answered;
     }
@@ -167,17 +165,6 @@ internal sealed partial class StorageBenchmark : IDisposable
     /// <summary>Nothing is pending when it comes back.</summary>
     private async Task FoldedAsync(HostUnderTest host) =>
         (await host.Client.PostAsync(new Uri("/api/v1/summaries:fold", UriKind.Relative), null, _stop)).EnsureSuccessStatusCode();
-
-    private async Task WaitForLastIdAsync(ReadingsTable table, long id)
-    {
-        var started = Stopwatch.GetTimestamp();
-        while (await table.LastIdAsync(_stop) < id)
-        {
-            if (Stopwatch.GetElapsedTime(started) > LongestDrain)
-                throw new TimeoutException($"The drain has not come to id {id} after {LongestDrain.TotalSeconds} s.");
-            await Task.Delay(TimeSpan.FromMilliseconds(5), TimeProvider.System, _stop);
-        }
-    }
 
     private void Add(Figure figure) => _figures.Add(figure);
 

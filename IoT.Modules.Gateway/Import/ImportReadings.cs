@@ -3,6 +3,7 @@ using System.IO.Pipelines;
 using IoT.Modules.Gateway.IngestLog;
 using IoT.Modules.Storage.Contracts;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections.Features;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.AspNetCore.Routing;
@@ -75,6 +76,8 @@ internal static class ImportReadings
         }
         catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested && !gone.IsCancellationRequested)
         {
+            if (http.Features.Get<IConnectionLifetimeFeature>() is { } connection)
+                imports.EndSoon(connection);
             return Interrupted("The platform is being stopped.");
         }
         finally

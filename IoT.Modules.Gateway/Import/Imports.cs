@@ -1,4 +1,5 @@
 using IoT.Modules.Storage.Contracts;
+using Microsoft.AspNetCore.Connections.Features;
 
 namespace IoT.Modules.Gateway.Import;
 
@@ -21,7 +22,10 @@ internal sealed class Imports(TimeProvider time)
     private const string Runs = "running";
     private const int MostKept = 100;
 
+    private static readonly TimeSpan TimeToReadTheAnswer = TimeSpan.FromSeconds(2);
+
     private readonly Lock _lock = new();
+    private readonly List<ITimer> _ending = [];
     private readonly LinkedList<Running> _all = new();
     private long _lastId;
 
@@ -66,5 +70,12 @@ internal sealed class Imports(TimeProvider time)
     {
         lock (_lock)
             (import.EndedAt, import.How) = (time.GetUtcNow().UtcDateTime, how);
+    }
+
+    /// <summary>While the host stops: its server would wait for the rest of a body, which may not come before everybody else has gone.</summary>
+    public void EndSoon(IConnectionLifetimeFeature connection)
+    {
+        lock (_lock)
+            _ending.Add(time.CreateTimer(_ => connection.Abort(), null, TimeToReadTheAnswer, Timeout.InfiniteTimeSpan));
     }
 }

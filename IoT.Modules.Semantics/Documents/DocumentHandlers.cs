@@ -80,9 +80,14 @@ internal sealed class DocumentHandlers(DocumentStore store, SemanticEngine engin
             return failure;
         using (parsed.Value)
         {
-            return await engine.InTurnAsync(
-                knowledge => parsed.Value.Terms == knowledge.Terms ? knowledge.Check(parsed.Value) : new Failure(FailureKind.Unavailable, "The engine was made anew meanwhile; try again in a moment."),
-                cancellationToken);
+            return await engine.InTurnAsync<DocumentCheck>(
+                knowledge =>
+                {
+                    if (parsed.Value.Terms != knowledge.Terms)
+                        return new Failure(FailureKind.Unavailable, "The engine was made anew meanwhile; try again in a moment.");
+                    var check = knowledge.Check(parsed.Value);
+                    return check.Failure is { } wrong ? Refused(wrong) : check;
+                }, cancellationToken);
         }
     }
 
@@ -123,10 +128,18 @@ internal sealed class DocumentHandlers(DocumentStore store, SemanticEngine engin
                 var count = parsed?.Count ?? 0;
                 var replaced = knowledge.Replace(kind, name, parsed, cancellationToken);
                 if (replaced.Failure is { } failure)
-                    return failure;
+                    return Refused(failure);
                 engine.Changed(knowledge, replaced.Value);
                 return new DocumentChange(name, version, count, knowledge.Asserted, knowledge.Derived, replaced.Value.Appeared.Count, replaced.Value.Vanished.Count, isNew);
             }, cancellationToken);
+
+    // Names of what was too large stay in an engine's memory, where the next would find no room.
+    private Failure Refused(Failure failure)
+    {
+        if (failure.Kind == FailureKind.TooLarge)
+            engine.Renew();
+        return failure;
+    }
 
     private async Task<Outcome<ParsedDocument>> ParseAsync(DocumentKind kind, string name, ReadOnlyMemory<byte> content, CancellationToken cancellationToken) =>
         engine.Knowledge is { } knowledge

@@ -9,6 +9,8 @@ internal sealed class LiveFaults
 
     public IReadOnlyList<(string Part, string Reason)> Standing => [.. _faults.OrderBy(fault => fault.Key, StringComparer.Ordinal).Select(fault => (fault.Key, fault.Value))];
 
+    public bool Stands(string part) => _faults.ContainsKey(part);
+
     /// <summary>True: it is new.</summary>
     public bool Report(string part, string reason)
     {

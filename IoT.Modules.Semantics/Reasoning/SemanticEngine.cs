@@ -19,10 +19,14 @@ internal sealed partial class SemanticEngine(
     // More don't get in line: they would wait longer than anybody asks for.
     private const int MostInLine = 1_000;
 
+    // Who asks while the knowledge is being made waits so long for it.
+    private static readonly TimeSpan LongestStart = TimeSpan.FromSeconds(10);
+
     private readonly SemaphoreSlim _turn = new(1, 1);
     private Knowledge? _knowledge;
     private int _inLine;
     private bool _followsAll;
+    private volatile TaskCompletionSource _running = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     /// <summary>Null while it is being made.</summary>
     public Knowledge? Knowledge => Volatile.Read(ref _knowledge);
@@ -41,6 +45,8 @@ internal sealed partial class SemanticEngine(
         {
             if (Interlocked.Increment(ref _inLine) > MostInLine)
                 return new Failure(FailureKind.Busy, "Too many questions to the engine at once; try again in a moment.");
+            if (withUnwatched && !IsRunning && !faults.Stands("engine"))
+                await Task.WhenAny(_running.Task, Task.Delay(LongestStart, time, cancellationToken));
             await _turn.WaitAsync(cancellationToken);
         }
         finally
@@ -96,6 +102,7 @@ internal sealed partial class SemanticEngine(
                     Tell(knowledge);
                     Volatile.Write(ref _knowledge, knowledge);
                     faults.Mend("engine");
+                    _running.TrySetResult();
                 }, cancellationToken);
         }
         finally
@@ -108,8 +115,16 @@ internal sealed partial class SemanticEngine(
     public async Task StopAsync()
     {
         await _turn.WaitAsync();
-        Volatile.Write(ref _knowledge, null);
+        Renew();
         _turn.Release();
+    }
+
+    /// <summary>In one's turn: it is made anew, without what it has kept of things that are no longer there.</summary>
+    public void Renew()
+    {
+        Volatile.Write(ref _knowledge, null);
+        if (_running.Task.IsCompleted)
+            _running = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         latest.Wake();
     }
 
@@ -186,10 +201,9 @@ internal sealed partial class SemanticEngine(
 
     private void GiveUp(Exception exception)
     {
-        Volatile.Write(ref _knowledge, null);
         faults.Report("engine", $"The engine has failed: {exception.Message}");
         LogFailed(exception);
-        latest.Wake();
+        Renew();
     }
 
     [LoggerMessage(4030, LogLevel.Error, "The engine has failed and will be made anew; readings are stored all the same")]

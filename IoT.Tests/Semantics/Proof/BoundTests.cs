@@ -59,6 +59,24 @@ public sealed class BoundTests
         Assert.Equal((2_000, 0), (knowledge.Asserted, knowledge.Derived));
     }
 
+    // Many changed facts for one negation or aggregation: it is looked at once, not once for each.
+    [Theory]
+    [InlineData("{ (?x { ?x a :D } ?l) log:collectAllIn ?s . ?l list:length ?n } => { :all :are ?n } .")]
+    [InlineData("{ ?r a :Room . (?x { ?x a :D ; :in ?r } ?l) log:collectAllIn ?s . ?l list:length ?n } => { ?r :has ?n } .")]
+    [InlineData("{ ?r a :Room . ?s log:notIncludes { ?x a :D } } => { ?r a :Empty } .")]
+    [InlineData("{ ?x :in ?r . ?s log:notIncludes { ?y a :Off } } => { ?x a :On } .")]
+    public void A_model_with_much_of_what_is_collected_or_negated_loads_in_a_moment(string rule)
+    {
+        var knowledge = new KnowledgeBase(new EngineOptions { StepLimit = 20_000_000 });
+        knowledge.PutRules(rule);
+        var text = new StringBuilder(":r a :Room .\n");
+        for (var i = 0; i < 20_000; i++)
+            text.Append(CultureInfo.InvariantCulture, $":n{i} a :D , :Off ; :in :r .\n");
+        knowledge.PutFacts(text.ToString());
+        knowledge.PutFacts("", "facts");
+        Assert.True(knowledge.Derived <= 1);
+    }
+
     [Fact]
     public void Over_the_memory_limit_models_are_refused_and_readings_go_on()
     {

@@ -95,7 +95,7 @@ public sealed class UpgradeTests(UpgradeServer server) : IClassFixture<UpgradeSe
     }
 
     [Fact]
-    public void There_are_data_of_every_schema_that_was_released() => Assert.Equal(Enumerable.Range(1, 8), Versions.Select(row => row.Data));
+    public void There_are_data_of_every_schema_that_was_released() => Assert.Equal(Migration.Known.Select(migration => migration.Version), Versions.Select(row => row.Data));
 
     [Fact]
     public async Task A_migration_that_fails_leaves_the_schema_before_it()
