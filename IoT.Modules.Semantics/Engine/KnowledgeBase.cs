@@ -56,6 +56,9 @@ internal sealed partial class KnowledgeBase
         {
             foreach (var document in documents)
                 document.Dispose();
+            // Of a document that was refused nothing is left before other terms come behind its own.
+            lock (_lock)
+                EndSweep();
         }
     }
 
