@@ -9,6 +9,9 @@ namespace IoT.Modules.Semantics.Engine;
 /// <summary>Predicates that are computed. What makes no sense, such as the sum of a text, does not hold.</summary>
 internal sealed class Builtins(TermDictionary terms)
 {
+    private const long MostBits = 100_000;
+    private const long LongestText = 1_000_000;
+
     private static readonly TimeSpan LongestMatch = TimeSpan.FromMilliseconds(250);
     private static readonly DateTimeStyles AsUtc = DateTimeStyles.AssumeUniversal | DateTimeStyles.AdjustToUniversal;
 
@@ -70,7 +73,7 @@ internal sealed class Builtins(TermDictionary terms)
             case >= BuiltinCode.InSeconds:
                 return Time(arguments[0]) is { } time ? terms.Intern(Part(code, time)) : 0;
             default:
-                return Arithmetic(code, arguments) is { } number ? terms.Intern(number) : 0;
+                return Arithmetic(code, arguments) is { } number ? terms.Intern(Bounded(number)) : 0;
         }
     }
 
@@ -178,6 +181,17 @@ internal sealed class Builtins(TermDictionary terms)
         };
     }
 
+    // A rule that squares what it has made needs few steps for more digits than there is memory.
+    private static Number Bounded(in Number number) => number.Bits <= MostBits ? number : throw TooLong($"a number of more than {MostBits} bits");
+
+    private static void CheckLength(long length)
+    {
+        if (length > LongestText)
+            throw TooLong($"a text of more than {LongestText} characters");
+    }
+
+    private static EngineException TooLong(string what) => new(new EngineError(EngineErrorKind.StepLimit, $"a rule computes {what}"));
+
     private int Concatenate(ReadOnlySpan<int> arguments)
     {
         var text = new StringBuilder();
@@ -186,6 +200,7 @@ internal sealed class Builtins(TermDictionary terms)
             if (Text(argument) is not { } part)
                 return 0;
             text.Append(part);
+            CheckLength(text.Length);
         }
         return terms.InternString(text.ToString());
     }
@@ -194,6 +209,7 @@ internal sealed class Builtins(TermDictionary terms)
     {
         try
         {
+            CheckLength(text.Length + (pattern.Count(text) * (long)replacement.Length));
             return terms.InternString(pattern.Replace(text, replacement));
         }
         catch (RegexMatchTimeoutException)

@@ -40,7 +40,7 @@ internal sealed class CompiledRule
     private readonly List<int> _constants = [];
     private readonly TermDictionary _terms;
 
-    public CompiledRule(Rule source, TermDictionary terms)
+    public CompiledRule(Rule source, TermDictionary terms, Conclusions conclusions)
     {
         (Source, _terms) = (source, terms);
         Body = [.. source.Body.Select(Compile)];
@@ -51,7 +51,7 @@ internal sealed class CompiledRule
         var generated = Body.OfType<ComputedPart>().Where(part => part.Builtin.Shape == BuiltinShape.Members)
             .SelectMany(part => part.Builtin.ListIsSubject ? part.Objects : part.Arguments).Where(Operand.IsSlot);
         Shown = [.. InPatterns, .. Body.OfType<ComputedPart>().SelectMany(part => part.Arguments.Concat(part.Objects)).Where(Operand.IsSlot)];
-        Threshold = Thresholds.Of(this);
+        Threshold = Thresholds.Of(this, conclusions);
         WitnessSlots = [.. InPatterns.Concat(generated).Distinct().Where(slot => slot != Threshold?.Slot).Order()];
         MostParts = Most(Body);
         HeadSlots = [.. Heads.SelectMany(head => head.Slots).Distinct().Order()];
@@ -124,7 +124,7 @@ internal sealed class CompiledRule
         switch (term)
         {
             case ConstantTerm constant:
-                var id = _terms.Intern(constant.Value).Value;
+                var id = _terms.Add(constant.Value);
                 var index = _constants.IndexOf(id);
                 if (index < 0)
                 {
@@ -167,6 +167,26 @@ internal sealed class CompiledRule
     };
 }
 
+/// <summary>The predicates that rules conclude.</summary>
+internal sealed class Conclusions
+{
+    private readonly HashSet<int> _predicates = [];
+    private readonly bool _isAny;
+
+    public Conclusions(IEnumerable<Rule> rules, TermDictionary terms)
+    {
+        foreach (var head in rules.SelectMany(rule => rule.Head))
+        {
+            if (head.Predicate is ConstantTerm constant)
+                _predicates.Add(terms.Add(constant.Value));
+            else
+                _isAny = true;
+        }
+    }
+
+    public bool Contains(int predicate) => _isAny || _predicates.Contains(predicate);
+}
+
 /// <summary>
 /// A rule that looks at a value only to compare it with constants: <c>?d metric:m ?v. ?v math:greaterThan 30</c>. A value that takes the
 /// place of another one on the same side of all of them changes nothing.
@@ -176,11 +196,14 @@ internal sealed class CompiledRule
 /// <param name="Tests">The comparisons.</param>
 internal sealed record Thresholds(int Slot, int Atom, IReadOnlyList<ComputedPart> Tests)
 {
-    public static Thresholds? Of(CompiledRule rule)
+    public static Thresholds? Of(CompiledRule rule, Conclusions conclusions)
     {
         for (var i = 0; i < rule.Body.Count; i++)
         {
             if (rule.Body[i] is not AtomPart { O: >= 0 and var slot } atom || atom.S == slot || atom.P == slot || !Operand.IsConstant(atom.P))
+                continue;
+            // Only of what is asserted: a derived value may stand on what it would hold up.
+            if (conclusions.Contains(rule.Resolve(atom.P)))
                 continue;
             var others = rule.Body.Where((_, index) => index != i).ToList();
             var tests = others.OfType<ComputedPart>().Where(part => IsComparison(part, slot)).ToList();

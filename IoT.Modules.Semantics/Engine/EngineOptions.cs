@@ -23,7 +23,7 @@ internal sealed record EngineOptions
     public int DerivationLimit { get; init; } = 10_000_000;
 
     /// <summary>Most candidates that one change may look at: what ends a join that yields little and takes for ever.</summary>
-    public long StepLimit { get; init; } = 20_000_000_000;
+    public long StepLimit { get; init; } = 2_000_000_000;
 
     /// <summary>Degrees are multiplied; otherwise the least counts.</summary>
     public bool Product { get; init; }

@@ -33,7 +33,7 @@ internal sealed partial class Evaluator
     private List<int[]>? _solutions;
 
     /// <summary>Derived, and not known before in this degree.</summary>
-    public List<Candidate> Candidates { get; } = [];
+    public List<Candidate> Candidates { get; set; } = [];
 
     /// <summary>Rows that have lost what they stand on.</summary>
     public List<int> Undermined { get; } = [];

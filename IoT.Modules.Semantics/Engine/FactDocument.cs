@@ -31,7 +31,7 @@ internal sealed class FactDocument : ITripleSink, IDisposable
     {
         var document = new FactDocument(name, terms);
         foreach (var triple in triples)
-            document.Add(terms.Intern(triple.Subject).Value, terms.Intern(triple.Predicate).Value, terms.Intern(triple.Object).Value);
+            document.Add(terms.Add(triple.Subject), terms.Add(triple.Predicate), terms.Add(triple.Object));
         return document;
     }
 

@@ -26,6 +26,9 @@ internal struct Row
     /// <summary>In the transaction's list of what is to be looked at again.</summary>
     public const int Listed = 1 << 27;
 
+    /// <summary>A value that has taken the place of another with this transaction, or the other.</summary>
+    public const int Replaced = 1 << 28;
+
     public int S;
     public int P;
     public int O;
@@ -61,9 +64,12 @@ internal struct Row
 /// <summary>All facts, by each combination of their terms.</summary>
 internal sealed class FactStore
 {
+    private const int SmallestTrimmed = 1 << 14;
+
     private Slot[] _slots = new Slot[2048];
     private int _usedSlots;
     private int _free;
+    private long[] _tags = [];
     private readonly Dictionary<int, int> _predicateIndex = [];
     private PredicateList[] _predicates = new PredicateList[64];
     private int _predicateCount;
@@ -80,7 +86,7 @@ internal sealed class FactStore
 
     public PairIndex ByObject { get; } = new();
 
-    public long Bytes => (Rows.Length * 68L) + (_slots.Length * 8L) + BySubject.Bytes + ByObject.Bytes;
+    public long Bytes => (Rows.Length * 68L) + (_tags.Length * 8L) + (_slots.Length * 8L) + BySubject.Bytes + ByObject.Bytes;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public int Find(int s, int p, int o)
@@ -104,9 +110,62 @@ internal sealed class FactStore
     /// <summary>The row of a fact; a new one doesn't hold yet.</summary>
     public int GetOrAdd(int s, int p, int o, out bool isNew)
     {
+        var index = GetOrAddUnlinked(s, p, o, out isNew);
+        if (isNew)
+        {
+            LinkSubjects([index]);
+            LinkObjects([index]);
+        }
+        return index;
+    }
+
+    /// <summary>The same; the lists by subject and by object learn of new ones by <see cref="LinkSubjects"/> and <see cref="LinkObjects"/>.</summary>
+    public int GetOrAddUnlinked(int s, int p, int o, out bool isNew)
+    {
         var found = Find(s, p, o);
         isNew = found == 0;
         return isNew ? Add(s, p, o) : found;
+    }
+
+    /// <summary>May run beside <see cref="LinkObjects"/>.</summary>
+    public void LinkSubjects(ReadOnlySpan<int> added)
+    {
+        foreach (var index in added)
+        {
+            ref var row = ref Rows[index];
+            row.NextSp = BySubject.Push(row.S, row.P, index, out var isNew);
+            if (isNew)
+                _predicates[_predicateIndex[row.P]].Subjects++;
+            if (row.NextSp != 0)
+                Rows[row.NextSp].PreviousSp = index;
+        }
+    }
+
+    public void LinkObjects(ReadOnlySpan<int> added)
+    {
+        foreach (var index in added)
+        {
+            ref var row = ref Rows[index];
+            row.NextPo = ByObject.Push(row.O, row.P, index, out var isNew);
+            if (isNew)
+                _predicates[_predicateIndex[row.P]].Objects++;
+            if (row.NextPo != 0)
+                Rows[row.NextPo].PreviousPo = index;
+        }
+    }
+
+    /// <summary>What a row was asserted with.</summary>
+    public long TagOf(int index) => index < _tags.Length ? _tags[index] : 0;
+
+    public void SetTag(int index, long tag)
+    {
+        if (index >= _tags.Length)
+        {
+            if (tag == 0)
+                return;
+            Array.Resize(ref _tags, Rows.Length);
+        }
+        _tags[index] = tag;
     }
 
     /// <summary>Rows of a predicate: the first of their list.</summary>
@@ -151,9 +210,41 @@ internal sealed class FactStore
         if (row.NextP != 0)
             Rows[row.NextP].PreviousP = row.PreviousP;
         list.Count--;
+        if (index < _tags.Length)
+            _tags[index] = 0;
         row = new Row { Stamp = Row.Hidden, NextSp = _free };
         _free = index;
         Count--;
+    }
+
+    /// <summary>Gives memory back after much has been removed.</summary>
+    public void Trim()
+    {
+        if (Count > Rows.Length / 4 || Rows.Length <= SmallestTrimmed)
+            return;
+        while (Limit > 1 && Rows[Limit - 1].S == 0)
+            Limit--;
+        // What was free above is gone; below, the list is made anew.
+        _free = 0;
+        for (var index = Limit - 1; index > 0; index--)
+        {
+            if (Rows[index].S != 0)
+                continue;
+            Rows[index].NextSp = _free;
+            _free = index;
+        }
+        var size = SmallestTrimmed;
+        while (size < Limit + 1)
+            size *= 2;
+        if (size < Rows.Length)
+        {
+            Rows = Rows.AsSpan(0, size).ToArray();
+            if (_tags.Length > size)
+                Array.Resize(ref _tags, size);
+        }
+        Rehash();
+        BySubject.Rehash();
+        ByObject.Rehash();
     }
 
     private int Add(int s, int p, int o)
@@ -184,36 +275,29 @@ internal sealed class FactStore
         list.Count++;
         if (row.NextP != 0)
             Rows[row.NextP].PreviousP = index;
-        row.NextSp = BySubject.Push(s, p, index, out var isNew);
-        if (isNew)
-            list.Subjects++;
-        if (row.NextSp != 0)
-            Rows[row.NextSp].PreviousSp = index;
-        row.NextPo = ByObject.Push(o, p, index, out isNew);
-        if (isNew)
-            list.Objects++;
-        if (row.NextPo != 0)
-            Rows[row.NextPo].PreviousPo = index;
         return index;
     }
 
     private void Insert(int hash, int index)
     {
         if ((_usedSlots + 1) * 5L > _slots.Length * 3L)
-        {
-            var old = _slots;
-            var size = 2048;
-            while (size < Count * 3L)
-                size *= 2;
-            _slots = new Slot[size];
-            _usedSlots = 0;
-            foreach (var entry in old)
-            {
-                if (entry.Row > 0)
-                    Place(entry.Hash, entry.Row);
-            }
-        }
+            Rehash();
         Place(hash, index);
+    }
+
+    private void Rehash()
+    {
+        var old = _slots;
+        var size = 2048;
+        while (size < Count * 3L)
+            size *= 2;
+        _slots = new Slot[size];
+        _usedSlots = 0;
+        foreach (var entry in old)
+        {
+            if (entry.Row > 0)
+                Place(entry.Hash, entry.Row);
+        }
     }
 
     private void Place(int hash, int index)

@@ -35,7 +35,7 @@ internal sealed partial class KnowledgeBase
 
     private Rules.RuleInfo? RuleOf(in Row row) => row.IsAsserted ? null : _reasoner.Rules[row.Rule]?.Source.Info;
 
-    private long TagOf(int row) => row < _tags.Length && _store.Rows[row].IsAsserted ? _tags[row] : 0;
+    private long TagOf(int row) => _store.Rows[row].IsAsserted ? _store.TagOf(row) : 0;
 
     private IEnumerable<int> Matching(int s, int p, int o)
     {

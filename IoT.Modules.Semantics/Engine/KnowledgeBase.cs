@@ -12,9 +12,6 @@ namespace IoT.Modules.Semantics.Engine;
 [SuppressMessage("Design", "CA1001:Types that own disposable fields should be disposable", Justification = "The lease is returned within the call.")]
 internal sealed partial class KnowledgeBase
 {
-    /// <summary>Terms that come before it is worth while to look for those that nobody needs any more.</summary>
-    private const int SweepAfter = 50_000;
-
     private readonly Lock _lock = new();
     private readonly EngineOptions _options;
     private readonly FactStore _store = new();
@@ -25,9 +22,7 @@ internal sealed partial class KnowledgeBase
     private readonly HashSet<int> _single = [];
     private readonly Stack<Action> _undo = new();
     private readonly Stack<int> _freeRuleIds = new();
-    private long[] _tags = [];
     private int _nextRuleId;
-    private int _termsAfterSweep = SweepAfter;
 
     public KnowledgeBase(EngineOptions options)
     {
@@ -42,7 +37,7 @@ internal sealed partial class KnowledgeBase
     public long Derived => _reasoner.Derived;
 
     /// <summary>Memory that facts and terms take.</summary>
-    public long Bytes => _store.Bytes + Terms.Bytes + (_tags.Length * 8L) + (_values.Count * 40L) + (_documents.Values.Sum(rows => (long)rows.Length) * 4);
+    public long Bytes => _store.Bytes + Terms.Bytes + (_values.Count * 40L) + (_documents.Values.Sum(rows => (long)rows.Length) * 4);
 
     /// <summary>A model takes the place of the one of the same name. Takes the document over.</summary>
     public Commit Put(FactDocument document, CancellationToken cancellationToken = default) => Load([document], [], cancellationToken);
@@ -55,12 +50,15 @@ internal sealed partial class KnowledgeBase
     {
         try
         {
-            return Change(() => Set(documents, ruleSets), isLoad: true, cancellationToken, documents);
+            return Change(() => Set(documents, ruleSets), isLoad: true, cancellationToken);
         }
         finally
         {
             foreach (var document in documents)
                 document.Dispose();
+            // Of a document that was refused nothing is left before other terms come behind its own.
+            lock (_lock)
+                EndSweep();
         }
     }
 
@@ -77,7 +75,7 @@ internal sealed partial class KnowledgeBase
     public CheckResult CheckRemoveRules(string name, CancellationToken cancellationToken = default) => Try(() => SetRules([(name, null)]), cancellationToken);
 
     /// <summary>Facts beside documents. Goes on when the memory limit is reached.</summary>
-    public Commit Apply(FactBatch batch, CancellationToken cancellationToken = default) => Change(() => Set(batch), isLoad: false, cancellationToken, batch: batch);
+    public Commit Apply(FactBatch batch, CancellationToken cancellationToken = default) => Change(() => Set(batch), isLoad: false, cancellationToken);
 
     /// <summary>Makes changes, lets someone look at what follows from them, and takes them back. Null when they can't be made.</summary>
     public T? Overlay<T>(FactBatch batch, Func<Commit, T> read, out EngineError? error, CancellationToken cancellationToken = default)
@@ -104,15 +102,16 @@ internal sealed partial class KnowledgeBase
             finally
             {
                 Undo(rules);
+                Sweep();
             }
         }
     }
 
-    private Commit Change(Func<EngineError?> set, bool isLoad, CancellationToken cancellationToken, IReadOnlyList<FactDocument>? documents = null, FactBatch? batch = null)
+    private Commit Change(Func<EngineError?> set, bool isLoad, CancellationToken cancellationToken)
     {
         lock (_lock)
         {
-            Sweep(documents ?? [], batch);
+            EndSweep();
             _reasoner.Begin(isLoad, cancellationToken);
             var rules = _reasoner.Rules;
             var isDone = false;
@@ -135,6 +134,7 @@ internal sealed partial class KnowledgeBase
                     foreach (var gone in rules.Rules.Except(_reasoner.Rules.Rules))
                         _freeRuleIds.Push(gone.Id);
                     isDone = true;
+                    Sweep();
                     return new Commit(null, derived, asserted, lease);
                 }
             }
@@ -145,7 +145,11 @@ internal sealed partial class KnowledgeBase
             finally
             {
                 if (!isDone)
+                {
                     Undo(rules);
+                    // What has been refused may have left many names behind.
+                    Sweep(isForced: isLoad);
+                }
             }
             return new Commit(error, [], [], null);
         }
@@ -174,6 +178,7 @@ internal sealed partial class KnowledgeBase
             finally
             {
                 Undo(rules);
+                Sweep();
             }
         }
     }
@@ -186,8 +191,6 @@ internal sealed partial class KnowledgeBase
     {
         while (_undo.TryPop(out var undo))
             undo();
-        foreach (var added in _reasoner.Rules.Rules.Except(rules.Rules))
-            _freeRuleIds.Push(added.Id);
         _reasoner.Rollback(rules);
     }
 
@@ -250,12 +253,22 @@ internal sealed partial class KnowledgeBase
     private EngineError? SetRules(IReadOnlyList<(string Name, RuleSet? Rules)> sets)
     {
         var before = new Dictionary<string, List<CompiledRule>>(_ruleSets, StringComparer.Ordinal);
+        var issued = new List<int>();
         _undo.Push(() =>
         {
             _ruleSets.Clear();
             foreach (var (name, rules) in before)
                 _ruleSets.Add(name, rules);
+            foreach (var id in issued)
+                _freeRuleIds.Push(id);
         });
+        var named = new Dictionary<string, RuleSet?>(StringComparer.Ordinal);
+        foreach (var (name, rules) in sets)
+            named[name] = rules;
+        var conclusions = new Conclusions(
+            _ruleSets.Where(pair => !named.ContainsKey(pair.Key)).SelectMany(pair => pair.Value).Select(rule => rule.Source)
+                .Concat(named.Values.OfType<RuleSet>().SelectMany(rules => rules.Rules)),
+            Terms);
         foreach (var (name, rules) in sets)
         {
             if (rules is null)
@@ -264,16 +277,28 @@ internal sealed partial class KnowledgeBase
                 SetDocument(FactsBeside(name), []);
                 continue;
             }
-            var compiled = rules.Rules.Select(rule => new CompiledRule(rule, Terms)).ToList();
-            foreach (var rule in compiled)
-                rule.Id = _freeRuleIds.TryPop(out var free) ? free : _nextRuleId++;
-            _ruleSets[name] = compiled;
+            _ruleSets[name] = [.. rules.Rules.Select(Compiled)];
         }
-        if (RuleBase.Of([.. _ruleSets.OrderBy(pair => pair.Key, StringComparer.Ordinal).SelectMany(pair => pair.Value)], out var error) is not { } next)
+        // Whether a value may go unseen depends on what all rules conclude: a rule for which that has changed is another one.
+        foreach (var (name, rules) in _ruleSets.Where(pair => !named.ContainsKey(pair.Key)).ToList())
+        {
+            if (!rules.TrueForAll(IsCurrent))
+                _ruleSets[name] = [.. rules.Select(rule => IsCurrent(rule) ? rule : Compiled(rule.Source))];
+        }
+        if (RuleBase.Of([.. _ruleSets.OrderBy(pair => pair.Key, StringComparer.Ordinal).SelectMany(pair => pair.Value)], Terms, out var error) is not { } next)
             return error;
         _reasoner.Remember(_reasoner.Rules.Rules.Except(next.Rules));
         _reasoner.Replace(next);
         return null;
+
+        bool IsCurrent(CompiledRule rule) => Thresholds.Of(rule, conclusions)?.Atom == rule.Threshold?.Atom;
+
+        CompiledRule Compiled(Rule rule)
+        {
+            var compiled = new CompiledRule(rule, Terms, conclusions) { Id = _freeRuleIds.TryPop(out var free) ? free : _nextRuleId++ };
+            issued.Add(compiled.Id);
+            return compiled;
+        }
     }
 
     private EngineError? Set(FactBatch batch)
@@ -319,6 +344,12 @@ internal sealed partial class KnowledgeBase
         _values.TryGetValue(key, out var before);
         if (before != 0)
             _reasoner.Retract(before);
+        if (before != 0 && before != row)
+        {
+            SetTag(before, 0);
+            if (row != 0)
+                _reasoner.NoteReplaced(before, row);
+        }
         if (row != 0)
             _values[key] = row;
         else
@@ -334,46 +365,37 @@ internal sealed partial class KnowledgeBase
 
     private void SetTag(int row, long tag)
     {
-        if (row >= _tags.Length)
-        {
-            if (tag == 0)
-                return;
-            Array.Resize(ref _tags, Math.Max(row + 1, _store.Rows.Length));
-        }
-        var before = _tags[row];
+        var before = _store.TagOf(row);
         if (before == tag)
             return;
-        _tags[row] = tag;
-        _undo.Push(() => _tags[row] = before);
+        _store.SetTag(row, tag);
+        _undo.Push(() => _store.SetTag(row, before));
     }
 
-    // Values that have been replaced leave their literals behind. Those of a change that is to come are needed, and its leases no hindrance.
-    private void Sweep(IReadOnlyList<FactDocument> documents, FactBatch? batch)
+    // Values that have been replaced leave their literals behind.
+    private void Sweep(bool isForced = false)
     {
-        var leases = documents.Count + (batch is null ? 0 : 1);
-        if (Terms.Count <= _termsAfterSweep || Terms.Leases > leases)
+        EndSweep();
+        if (!Terms.WantsSweep && !(isForced && !Terms.IsSweeping))
             return;
-        var marked = new BitArray(Terms.Limit);
+        var used = new BitArray(Terms.Limit);
         for (var index = 1; index < _store.Limit; index++)
         {
             ref var row = ref _store.Rows[index];
             if (row.S != 0)
-                marked[row.S] = marked[row.P] = marked[row.O] = true;
+                used[row.S] = used[row.P] = used[row.O] = true;
         }
         foreach (var rule in _reasoner.Rules.Rules)
         {
             foreach (var constant in rule.Constants)
-                marked[constant] = true;
+                used[constant] = true;
         }
-        foreach (var document in documents)
-        {
-            foreach (var term in document.Terms)
-                marked[term] = true;
-        }
-        foreach (var item in batch?.Items ?? [])
-            marked[item.Subject] = marked[item.Predicate] = marked[item.Object] = true;
-        _reasoner.Forget();
-        if (Terms.Sweep(marked, leases))
-            _termsAfterSweep = Math.Max(SweepAfter, Terms.Count * 2);
+        Terms.BeginSweep(used);
+    }
+
+    private void EndSweep()
+    {
+        if (Terms.EndSweep())
+            _reasoner.Forget();
     }
 }

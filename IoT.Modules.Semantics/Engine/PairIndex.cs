@@ -5,6 +5,7 @@ namespace IoT.Modules.Semantics.Engine;
 /// <summary>Lists of rows by two terms: where each begins and how long it is. Open addressing, linear probing; 0 is no term.</summary>
 internal sealed class PairIndex
 {
+    private readonly Lock _lock = new();
     private Entry[] _entries = new Entry[1024];
     private int _used;
     private int _live;
@@ -54,7 +55,7 @@ internal sealed class PairIndex
                 entry = new Entry { First = first, Second = second };
                 _used++;
                 if (_chains is not null)
-                    Chain(slot);
+                    Chain(_chains, slot);
                 break;
             }
             slot = (slot + 1) & mask;
@@ -80,32 +81,37 @@ internal sealed class PairIndex
         return true;
     }
 
-    /// <summary>The heads of all lists with a first term.</summary>
+    /// <summary>The heads of all lists with a first term. Several threads may ask at once.</summary>
     public IEnumerable<int> Heads(int first)
     {
-        if (_chains is null)
-        {
-            _chains = [];
-            for (var slot = 0; slot < _entries.Length; slot++)
-            {
-                if (_entries[slot].First != 0)
-                    Chain(slot);
-            }
-        }
-        for (var slot = _chains.GetValueOrDefault(first, -1); slot >= 0; slot = _entries[slot].Next)
+        var chains = Volatile.Read(ref _chains) ?? MakeChains();
+        for (var slot = chains.GetValueOrDefault(first, -1); slot >= 0; slot = _entries[slot].Next)
         {
             if (_entries[slot].Head != 0)
                 yield return _entries[slot].Head;
         }
     }
 
-    /// <summary>Makes sure that <see cref="Heads"/> changes nothing: before several threads read.</summary>
-    public void Prepare() => _ = Heads(0).Any();
+    private Dictionary<int, int> MakeChains()
+    {
+        lock (_lock)
+        {
+            if (_chains is { } made)
+                return made;
+            var chains = new Dictionary<int, int>();
+            for (var slot = 0; slot < _entries.Length; slot++)
+            {
+                if (_entries[slot].First != 0)
+                    Chain(chains, slot);
+            }
+            Volatile.Write(ref _chains, chains);
+            return chains;
+        }
+    }
 
-    private void Chain(int slot)
+    private void Chain(Dictionary<int, int> chains, int slot)
     {
         ref var entry = ref _entries[slot];
-        var chains = _chains!;
         entry.Next = chains.GetValueOrDefault(entry.First, -1);
         chains[entry.First] = slot;
     }
@@ -123,7 +129,8 @@ internal sealed class PairIndex
         }
     }
 
-    private void Rehash()
+    /// <summary>In as much memory as it needs.</summary>
+    public void Rehash()
     {
         var old = _entries;
         var size = 1024;
@@ -141,7 +148,7 @@ internal sealed class PairIndex
                 slot = (slot + 1) & (size - 1);
             _entries[slot] = entry;
             if (_chains is not null)
-                Chain(slot);
+                Chain(_chains, slot);
         }
     }
 

@@ -90,6 +90,9 @@ internal sealed class Plan(CompiledRule rule, Goal goal, Step[] steps, int head 
     /// <summary>When <see cref="MadeFor"/> was last found to be about right.</summary>
     public int CheckedAt { get; set; }
 
+    /// <summary>The same for the rows of the first step, given in parts.</summary>
+    public Plan? Shared { get; set; }
+
     public PlanCode? Code { get; set; }
 
     /// <summary>The same over the facts from before the transaction.</summary>
@@ -108,25 +111,3 @@ internal sealed class Plan(CompiledRule rule, Goal goal, Step[] steps, int head 
 
 /// <summary>A plan as machine code; false: enough.</summary>
 internal delegate bool PlanCode(Evaluator evaluator, int[] constants, int[] values);
-
-/// <summary>A pattern of a rule that takes notice of changed facts, and what has changed for it.</summary>
-internal sealed class Trigger(CompiledRule rule, AtomPart atom, int part, bool isNested)
-{
-    public CompiledRule Rule { get; } = rule;
-
-    public AtomPart Atom { get; } = atom;
-
-    /// <summary>Which part of the body.</summary>
-    public int Part { get; } = part;
-
-    /// <summary>Within a negation or an aggregation: the body is looked at anew.</summary>
-    public bool IsNested { get; } = isNested;
-
-    public List<int> Lost { get; } = [];
-
-    public List<int> Gained { get; } = [];
-
-    public Plan? Forward { get; set; }
-
-    public Plan? Backward { get; set; }
-}

@@ -6,7 +6,7 @@ namespace IoT.Modules.Semantics.Engine;
 internal sealed class Planner(FactStore store)
 {
     /// <summary>The whole body, from nothing.</summary>
-    public Plan Full(CompiledRule rule) => new(rule, Goal.Derive, Steps(rule, rule.Body, [], -1, outer: [])) { MadeFor = Size(rule) };
+    public Plan Full(CompiledRule rule) => new(rule, Goal.Derive, Steps(rule, rule.Body, [], -1, outer: [])) { MadeFor = Size(rule), CheckedAt = store.Count };
 
     /// <summary>From changed rows of one pattern; patterns before it take only older rows, so that a pair of changed ones is met once.</summary>
     public Plan Changed(Trigger trigger, Goal goal)
@@ -20,17 +20,17 @@ internal sealed class Planner(FactStore store)
             var shared = rule.InPatterns;
             var atom = trigger.Atom;
             steps.Add(Given(atom, bound, shared.Contains, part: -1));
-            return new Plan(rule, goal, [.. steps, .. Steps(rule, rule.Body, bound, -1, outer: [])]) { MadeFor = Size(rule) };
+            return new Plan(rule, goal, [.. steps, .. Steps(rule, rule.Body, bound, -1, outer: [])]) { MadeFor = Size(rule), CheckedAt = store.Count };
         }
         steps.Add(Given(trigger.Atom, bound, _ => true, trigger.Part));
-        return new Plan(rule, goal, [.. steps, .. Steps(rule, rule.Body, bound, trigger.Part, outer: [])]) { MadeFor = Size(rule) };
+        return new Plan(rule, goal, [.. steps, .. Steps(rule, rule.Body, bound, trigger.Part, outer: [])]) { MadeFor = Size(rule), CheckedAt = store.Count };
     }
 
     /// <summary>From a head that is given: is there support for it?</summary>
     public Plan Support(CompiledRule rule, int head)
     {
         var bound = new HashSet<int>(rule.Heads[head].Slots.Where(rule.InPatterns.Contains));
-        return new Plan(rule, Goal.Support, Steps(rule, rule.Body, bound, -1, outer: []), head) { MadeFor = Size(rule) };
+        return new Plan(rule, Goal.Support, Steps(rule, rule.Body, bound, -1, outer: []), head) { MadeFor = Size(rule), CheckedAt = store.Count };
     }
 
     /// <summary>How many facts the patterns of a rule may match, roughly: when that changes much, another order may be better.</summary>

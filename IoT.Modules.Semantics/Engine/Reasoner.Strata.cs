@@ -6,8 +6,6 @@ internal sealed partial class Reasoner
     /// <summary>More facts than this share are other ones: another order of a plan's patterns may be better.</summary>
     private const int PlanDrift = 8;
 
-    private readonly List<Evaluator> _workers = [];
-
     // Everything that is derived is derived once more.
     private void RunAnew()
     {
@@ -172,9 +170,9 @@ internal sealed partial class Reasoner
         var evaluator = Evaluator;
         evaluator.High = int.MaxValue - 1;
         var (degree, best, witness) = (row.Holds ? row.Degree : 0, -1, 0UL);
-        foreach (var (rule, head) in Rules.HeadsFor(row.P, row.O))
+        foreach (var (rule, head) in Rules.HeadsFor(row.P))
         {
-            if (onlyThis ? rule.Stratum != k : rule.Stratum > k)
+            if ((onlyThis ? rule.Stratum != k : rule.Stratum > k) || !RuleBase.MayBe(rule, head, row))
                 continue;
             if (degree >= rule.Confidence)
                 continue;
@@ -262,39 +260,6 @@ internal sealed partial class Reasoner
         Flush(next);
     }
 
-    private void Evaluate(Plan plan, List<int> rows, int low, int high)
-    {
-        var evaluator = Evaluator;
-        (evaluator.Low, evaluator.High) = (low, high);
-        evaluator.Give(rows);
-        evaluator.Run(plan);
-    }
-
-    // What has been found goes into the store.
-    private void Flush(int stamp)
-    {
-        var candidates = Evaluator.Candidates;
-        var added = 0;
-        foreach (var candidate in System.Runtime.InteropServices.CollectionsMarshal.AsSpan(candidates))
-        {
-            var index = store.GetOrAdd(candidate.S, candidate.P, candidate.O, out var isNew);
-            ref var row = ref store.Rows[index];
-            if (!isNew && row.Holds && row.Degree >= candidate.Degree)
-                continue;
-            Touch(index);
-            row = ref store.Rows[index];
-            if (!row.Holds && (++added & 0xFFF) == 0)
-                _workload.CheckDerived(added);
-            // Once in the list, even if the same round finds something better.
-            if (row.Stamp != stamp)
-                _changed.Add(index);
-            Set(ref row, candidate.Degree, candidate.Rule, candidate.Witness, StampOf(index, candidate.Degree, stamp));
-        }
-        candidates.Clear();
-        _workload.CheckDerived(added);
-        _workload.Derived += added;
-    }
-
     // Later strata learn what has changed in this one.
     private void Tell(int index, int k)
     {
@@ -332,6 +297,9 @@ internal sealed partial class Reasoner
     {
         if (plan is null)
             return null;
+        if (Math.Abs(store.Count - plan.CheckedAt) < Math.Max(64, plan.CheckedAt / 8))
+            return plan;
+        plan.CheckedAt = store.Count;
         var size = _planner.Size(rule);
         return size > (plan.MadeFor * PlanDrift) + 1_000 || plan.MadeFor > (size * PlanDrift) + 1_000 ? null : plan;
     }

@@ -13,6 +13,7 @@ internal sealed partial class Reasoner(FactStore store, TermDictionary terms, En
     private int[] _logOf = new int[1024];
     private readonly PriorityQueue<int, int> _dirty = new();
     private bool[] _isDirty = [];
+    private readonly List<(int Before, int After)> _replaced = [];
     private readonly List<int> _suspects = [];
     private readonly List<int> _changed = [];
     private readonly Planner _planner = new(store);
@@ -50,7 +51,9 @@ internal sealed partial class Reasoner(FactStore store, TermDictionary terms, En
     /// <summary>One more asserts a fact.</summary>
     public int Assert(int s, int p, int o)
     {
-        var index = store.GetOrAdd(s, p, o, out _);
+        var index = store.GetOrAdd(s, p, o, out var isNew);
+        if (isNew && terms.IsSweeping)
+            terms.Keep(s, p, o);
         Touch(index);
         store.Rows[index].Info++;
         return index;
@@ -61,6 +64,13 @@ internal sealed partial class Reasoner(FactStore store, TermDictionary terms, En
     {
         Touch(index);
         store.Rows[index].Info--;
+    }
+
+    /// <summary>One value takes the place of another: both have been told of, and together they may mean less.</summary>
+    public void NoteReplaced(int before, int after)
+    {
+        if (Rules.HasThresholds(store.Rows[after].P))
+            _replaced.Add((before, after));
     }
 
     /// <summary>These rules take the place of those in force.</summary>
@@ -93,11 +103,13 @@ internal sealed partial class Reasoner(FactStore store, TermDictionary terms, En
     public void Run()
     {
         var touched = _log.Count;
-        if (!options.Incremental || (touched > 1_000 && touched > (Asserted + Derived) / 2))
+        if (!options.Incremental || IsMuch())
         {
             RunAnew();
             return;
         }
+        foreach (var (before, after) in _replaced)
+            SettleReplaced(before, after);
         for (var i = 0; i < touched; i++)
             Settle(_log[i].Row);
         while (_dirty.TryDequeue(out var stratum, out _))
@@ -108,9 +120,26 @@ internal sealed partial class Reasoner(FactStore store, TermDictionary terms, En
         _new.Clear();
     }
 
+    // What is put in place of the same again is no change.
+    private bool IsMuch()
+    {
+        var least = Math.Max(1_000, (Asserted + Derived) / 2);
+        if (_log.Count <= least)
+            return false;
+        var changed = 0;
+        foreach (var entry in _log)
+        {
+            ref var row = ref store.Rows[entry.Row];
+            if (entry.WasAsserted != row.IsAsserted || entry.Held != row.Holds)
+                changed++;
+        }
+        return changed > least;
+    }
+
     /// <summary>What has changed since <see cref="Begin"/>; derived facts are those that aren't asserted.</summary>
     public void Changes(List<FactChange> derived, List<TripleId> asserted)
     {
+        derived.EnsureCapacity(Math.Min(_log.Count, (int)Math.Min(int.MaxValue, _workload.Derived + Derived)));
         foreach (var entry in _log)
         {
             ref var row = ref store.Rows[entry.Row];
@@ -197,8 +226,14 @@ internal sealed partial class Reasoner(FactStore store, TermDictionary terms, En
     private void EndTransaction()
     {
         _log.Clear();
+        _replaced.Clear();
         if (_log.Capacity > 1 << 16)
+        {
+            // It was a large one.
             _log.Capacity = 1 << 10;
+            _logOf = [];
+            store.Trim();
+        }
         _dirty.Clear();
         Array.Clear(_isDirty);
         _new.Clear();
@@ -215,6 +250,7 @@ internal sealed partial class Reasoner(FactStore store, TermDictionary terms, En
         _withRetries.Clear();
         Evaluator.Reset();
         _workers.ForEach(worker => worker.Reset());
+        _parts.Clear();
         _isAnew = false;
         _workload.Cancellation = default;
     }
@@ -236,10 +272,22 @@ internal sealed partial class Reasoner(FactStore store, TermDictionary terms, En
         if ((row.Info & Row.Logged) != 0)
             return;
         if (index >= _logOf.Length)
-            Array.Resize(ref _logOf, Math.Max(store.Rows.Length, index + 1));
+            Array.Resize(ref _logOf, store.Rows.Length);
         _logOf[index] = _log.Count;
         _log.Add(new LogEntry(index, row.Stamp, row.Rule, row.Info, row.Degree, row.Witness));
         row.Info |= Row.Logged;
+    }
+
+    // Of values whose predicate is concluded by no rule: both rows are what assertions make of them.
+    private void SettleReplaced(int before, int after)
+    {
+        ref var old = ref store.Rows[before];
+        ref var row = ref store.Rows[after];
+        if ((old.Info & row.Info & Row.Replaced) != 0 || !old.Held || old.IsAsserted || row.Held || !row.IsAsserted || !Rules.HasThresholds(row.P))
+            return;
+        old.Info |= Row.Replaced;
+        row.Info |= Row.Replaced;
+        Rules.DispatchReplaced(before, after, old, row, _wake ??= Wake);
     }
 
     // What the change of assertions means for a fact, before anything is derived.
@@ -275,7 +323,7 @@ internal sealed partial class Reasoner(FactStore store, TermDictionary terms, En
     private void Send(int index, bool isLost, int from, int to = int.MaxValue)
     {
         ref var row = ref store.Rows[index];
-        Rules.Dispatch(index, row.P, row.O, isLost, from, to, _wake ??= Wake);
+        Rules.Dispatch(index, row, isLost, from, to, (row.Info & Row.Replaced) != 0, _wake ??= Wake);
     }
 
     private Action<Trigger>? _wake;
@@ -298,9 +346,9 @@ internal sealed partial class Reasoner(FactStore store, TermDictionary terms, En
     private void Retry(int index, int from)
     {
         ref var row = ref store.Rows[index];
-        foreach (var (rule, _) in Rules.HeadsFor(row.P, row.O))
+        foreach (var (rule, head) in Rules.HeadsFor(row.P))
         {
-            if (rule.Stratum < from)
+            if (rule.Stratum < from || !RuleBase.MayBe(rule, head, row))
                 continue;
             var stratum = Rules.Strata[rule.Stratum];
             if (stratum.Retries.Count > 0 && stratum.Retries[^1] == index)

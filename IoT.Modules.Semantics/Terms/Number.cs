@@ -38,6 +38,9 @@ internal readonly struct Number
 
     public bool IsExact => Type is NumberType.Integer or NumberType.Decimal;
 
+    /// <summary>Length of an exact value that is a long one.</summary>
+    public long Bits => _big is null ? 0 : Mantissa.GetBitLength();
+
     private BigInteger Mantissa => _big is null ? _small : (BigInteger)_big;
 
     public static Number Of(long value) => new(NumberType.Integer, value, null, 0, value);

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Collections;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -7,28 +6,23 @@ using System.Text;
 namespace IoT.Modules.Semantics.Terms;
 
 /// <summary>
-/// Every term once, under a number. Interning takes a lock; reading what has been interned does not. IRIs stay for good; literals that
-/// no fact uses any more go when <see cref="Sweep"/> is called, so that years of changing readings don't fill the memory.
+/// Every term once, under a number. Interning takes a lock; reading what has been interned does not. An IRI whose number was asked for by
+/// name stays for good; other terms that no fact uses any more go in a sweep, so that years of changing readings don't fill the memory.
 /// </summary>
-internal sealed class TermDictionary
+internal sealed partial class TermDictionary
 {
     private const int ChunkSize = 1 << 20;
 
     private readonly Lock _lock = new();
-    private Entry[] _entries = new Entry[1024];
+    private volatile Storage _storage = new(new Entry[1024], [new byte[64 * 1024]], new Number[256]);
     private int[] _buckets = new int[1024];
-    private byte[][] _chunks = [new byte[64 * 1024]];
-    private Number[] _numbers = new Number[256];
     private int _count = 1;
     private int _chunk;
-    private int _bank;
     private int _used;
     private int _numberCount = 1;
     private int _free;
-    private int _freeNumber;
     private int _live;
-    private long _bytes;
-    private int _leases;
+    private long _bytes = 64 * 1024;
 
     public TermDictionary()
     {
@@ -45,24 +39,27 @@ internal sealed class TermDictionary
     public int Limit => Volatile.Read(ref _count);
 
     /// <summary>Memory held, bytes.</summary>
-    public long Bytes => Volatile.Read(ref _bytes) + ((long)_entries.Length * Marshal.SizeOf<Entry>()) + (_buckets.Length * 4L) + (_numbers.Length * 40L);
+    public long Bytes => Volatile.Read(ref _bytes) + ((long)_storage.Entries.Length * Marshal.SizeOf<Entry>()) + (_buckets.Length * 4L) + (_storage.Numbers.Length * 40L);
 
-    public TermId Intern(Term term)
+    public TermId Intern(Term term) => new(Pinned(Add(term)));
+
+    public TermId InternIri(string iri) => new(Pinned(Intern(TermKind.Iri, iri, 0)));
+
+    public TermId InternIri(ReadOnlySpan<byte> iri) => new(Pinned(Intern(TermKind.Iri, iri, 0)));
+
+    /// <summary>The number of a term; of an IRI too only as long as it is used.</summary>
+    public int Add(Term term)
     {
         ArgumentNullException.ThrowIfNull(term);
-        return new TermId(term.Kind switch
+        return term.Kind switch
         {
             TermKind.Iri => Intern(TermKind.Iri, term.Value, 0),
             TermKind.Blank => Intern(TermKind.Blank, term.Value, 0),
             TermKind.Literal when term.Language is { } language => InternLanguage(Encoding.UTF8.GetBytes(term.Value), Encoding.UTF8.GetBytes(language)),
             TermKind.Literal => Intern(TermKind.Literal, term.Value, Intern(TermKind.Iri, term.Datatype ?? Xsd.String, 0)),
             _ => throw new ArgumentException($"a term of kind {term.Kind} can't be interned by name", nameof(term)),
-        });
+        };
     }
-
-    public TermId InternIri(string iri) => new(Intern(TermKind.Iri, iri, 0));
-
-    public TermId InternIri(ReadOnlySpan<byte> iri) => new(Intern(TermKind.Iri, iri, 0));
 
     /// <summary>A literal by its lexical form (UTF-8) and the index of its datatype.</summary>
     public TermId InternLiteral(ReadOnlySpan<byte> lexical, TermId datatype) => new(Intern(TermKind.Literal, lexical, datatype.Value));
@@ -114,7 +111,7 @@ internal sealed class TermDictionary
             if (extra is 0 or -1)
                 return default;
         }
-        return new TermId(Find(term.Kind, Encoding.UTF8.GetBytes(term.Value), extra));
+        return new TermId(Pinned(Find(term.Kind, Encoding.UTF8.GetBytes(term.Value), extra)));
     }
 
     public int Find(TermKind kind, ReadOnlySpan<byte> key, int extra)
@@ -137,8 +134,7 @@ internal sealed class TermDictionary
 
     public Term Get(int id)
     {
-        var entries = Volatile.Read(ref _entries);
-        ref var entry = ref entries[id];
+        ref var entry = ref _storage.Entries[id];
         var text = Encoding.UTF8.GetString(Key(id));
         return entry.Kind switch
         {
@@ -148,18 +144,20 @@ internal sealed class TermDictionary
         };
     }
 
-    public TermKind Kind(int id) => Volatile.Read(ref _entries)[id].Kind;
+    public TermKind Kind(int id) => _storage.Entries[id].Kind;
 
     public bool IsLiteral(int id) => Kind(id) == TermKind.Literal;
 
     /// <summary>Index of a literal's datatype, or the complement of its language's.</summary>
-    public int Datatype(int id) => Volatile.Read(ref _entries)[id].Extra;
+    public int Datatype(int id) => _storage.Entries[id].Extra;
 
     /// <summary>IRI, label or lexical form, in UTF-8.</summary>
     public ReadOnlySpan<byte> Key(int id)
     {
-        ref var entry = ref Volatile.Read(ref _entries)[id];
-        return Volatile.Read(ref _chunks)[entry.Chunk].AsSpan(entry.Start, entry.Length);
+        // Both from the same storage: a sweep moves texts.
+        var storage = _storage;
+        ref var entry = ref storage.Entries[id];
+        return storage.Chunks[entry.Chunk].AsSpan(entry.Start, entry.Length);
     }
 
     public string Text(int id) => Encoding.UTF8.GetString(Key(id));
@@ -169,108 +167,25 @@ internal sealed class TermDictionary
     /// <summary>Whether the term is a literal with a valid numeric value.</summary>
     public bool TryNumber(int id, out Number number)
     {
-        var slot = Volatile.Read(ref _entries)[id].Number;
-        number = slot == 0 ? default : Volatile.Read(ref _numbers)[slot];
+        var storage = _storage;
+        var slot = storage.Entries[id].Number;
+        number = slot == 0 ? default : storage.Numbers[slot];
         return slot != 0;
     }
 
-    /// <summary>Keeps literals from being swept until it is disposed of: for terms held outside of facts.</summary>
-    public IDisposable Lease()
-    {
-        Interlocked.Increment(ref _leases);
-        return new TermLease(this);
-    }
-
-    /// <summary>
-    /// Forgets the literals, blank nodes and lists that are not marked; false when more leases are held than those of whom everything is
-    /// marked. IRIs can be read meanwhile: entries are copied, and the texts that they had stand until the next time.
-    /// </summary>
-    public bool Sweep(BitArray marked, int leases)
-    {
-        lock (_lock)
-        {
-            if (Volatile.Read(ref _leases) > leases)
-                return false;
-            for (var id = 1; id < _count && id < marked.Length; id++)
-            {
-                // What a list that stays holds, stays.
-                if (marked[id] && _entries[id].Kind == TermKind.List)
-                    foreach (var item in Items(id))
-                        marked[item] = true;
-            }
-            var entries = _entries.ToArray();
-            var chunks = _chunks.ToArray();
-            _bank = 1 - _bank;
-            for (var chunk = _bank; chunk < chunks.Length; chunk += 2)
-                chunks[chunk] = [];
-            (_chunk, _used) = (_bank - 2, 0);
-            Array.Clear(_buckets);
-            for (var id = 1; id < _count; id++)
-            {
-                ref var entry = ref entries[id];
-                if (entry.Length < 0)
-                    continue;
-                if (id >= Known.Count && entry.Kind is TermKind.Literal or TermKind.Blank or TermKind.List && (id >= marked.Length || !marked[id]))
-                {
-                    if (entry.Number != 0)
-                    {
-                        _numbers[entry.Number] = default;
-                        _numberNext ??= [];
-                        _numberNext.Push(entry.Number);
-                        _freeNumber++;
-                    }
-                    entry = new Entry { Length = -1, Next = _free };
-                    _free = id;
-                    _live--;
-                    continue;
-                }
-                var key = _chunks[entry.Chunk].AsSpan(entry.Start, entry.Length);
-                chunks = WithRoom(chunks, key.Length);
-                key.CopyTo(chunks[_chunk].AsSpan(_used));
-                (entry.Chunk, entry.Start) = (_chunk, _used);
-                _used = Math.Min(_used + Align(key.Length), chunks[_chunk].Length);
-                ref var bucket = ref _buckets[entry.Hash & (_buckets.Length - 1)];
-                (entry.Next, bucket) = (bucket, id);
-            }
-            // Whoever has the new entries sees the new chunks; whoever still has the old ones finds theirs among them.
-            Volatile.Write(ref _chunks, WithRoom(chunks, 0));
-            Volatile.Write(ref _entries, entries);
-            _bytes = _chunks.Sum(chunk => (long)chunk.Length);
-            return true;
-        }
-    }
-
-    /// <summary>Leases held now.</summary>
-    public int Leases => Volatile.Read(ref _leases);
-
-    // Chunks of one bank are every second one.
-    private byte[][] WithRoom(byte[][] chunks, int length)
-    {
-        if (_chunk >= 0 && _used + length <= chunks[_chunk].Length)
-            return chunks;
-        (_chunk, _used) = (_chunk + 2, 0);
-        if (_chunk >= chunks.Length)
-        {
-            var more = new byte[_chunk + 2][];
-            Array.Fill(more, []);
-            chunks.CopyTo(more, 0);
-            chunks = more;
-        }
-        chunks[_chunk] = new byte[Math.Max(ChunkSize, length)];
-        return chunks;
-    }
-
-    private Stack<int>? _numberNext;
-
     private int Find(TermKind kind, ReadOnlySpan<byte> key, int extra, int hash)
     {
-        var entries = _entries;
+        var (entries, chunks) = (_storage.Entries, _storage.Chunks);
         for (var id = _buckets[hash & (_buckets.Length - 1)]; id != 0; id = entries[id].Next)
         {
             ref var entry = ref entries[id];
             if (entry.Hash == hash && entry.Extra == extra && entry.Kind == kind && entry.Length == key.Length
-                && _chunks[entry.Chunk].AsSpan(entry.Start, entry.Length).SequenceEqual(key))
+                && chunks[entry.Chunk].AsSpan(entry.Start, entry.Length).SequenceEqual(key))
+            {
+                if ((entry.Flags & Entry.Unused) != 0)
+                    Keep(id);
                 return id;
+            }
         }
         return 0;
     }
@@ -281,25 +196,30 @@ internal sealed class TermDictionary
         if (_free != 0)
         {
             id = _free;
-            _free = _entries[id].Next;
+            _free = _storage.Entries[id].Next;
         }
         else
         {
             id = _count;
-            if (id == _entries.Length)
+            if (id == _storage.Entries.Length)
                 Grow();
         }
-        if (_used + key.Length > _chunks[_chunk].Length)
+        if (_used + key.Length > _storage.Chunks[_chunk].Length)
         {
-            // A new array: who reads holds the old one.
-            Volatile.Write(ref _chunks, WithRoom(_chunks.ToArray(), key.Length));
-            _bytes += _chunks[_chunk].Length;
+            byte[][] chunks = [.. _storage.Chunks, new byte[Math.Max(ChunkSize, key.Length)]];
+            _bytes += chunks[^1].Length;
+            _storage = _storage with { Chunks = chunks };
+            (_chunk, _used) = (chunks.Length - 1, 0);
         }
-        key.CopyTo(_chunks[_chunk].AsSpan(_used));
+        key.CopyTo(_storage.Chunks[_chunk].AsSpan(_used));
+        var number = kind == TermKind.Literal ? AddNumber(key, extra) : 0;
         ref var bucket = ref _buckets[hash & (_buckets.Length - 1)];
-        _entries[id] = new Entry { Hash = hash, Next = bucket, Chunk = _chunk, Start = _used, Length = key.Length, Extra = extra, Kind = kind, Number = kind == TermKind.Literal ? AddNumber(key, extra) : 0 };
+        _storage.Entries[id] = new Entry { Hash = hash, Next = bucket, Chunk = _chunk, Start = _used, Length = key.Length, Extra = extra, Kind = kind, Number = number };
         bucket = id;
-        _used = Math.Min(_used + Align(key.Length), _chunks[_chunk].Length);
+        // A datatype stays: literals name it by its number.
+        if (kind == TermKind.Literal && extra > 0)
+            _storage.Entries[extra].Flags |= Entry.Pinned;
+        _used = Math.Min(_used + Align(key.Length), _storage.Chunks[_chunk].Length);
         _live++;
         if (id == _count)
             Volatile.Write(ref _count, id + 1);
@@ -318,39 +238,46 @@ internal sealed class TermDictionary
         };
         if (type == NumberType.None || !Number.TryParse(type, lexical, out var number))
             return 0;
-        int slot;
-        if (_freeNumber > 0)
+        var slot = _numberCount++;
+        if (slot == _storage.Numbers.Length)
         {
-            slot = _numberNext!.Pop();
-            _freeNumber--;
+            var numbers = new Number[slot * 2];
+            _storage.Numbers.CopyTo(numbers, 0);
+            _storage = _storage with { Numbers = numbers };
         }
-        else
-        {
-            slot = _numberCount++;
-            if (slot == _numbers.Length)
-            {
-                var numbers = new Number[slot * 2];
-                _numbers.CopyTo(numbers, 0);
-                Volatile.Write(ref _numbers, numbers);
-            }
-        }
-        _numbers[slot] = number;
+        _storage.Numbers[slot] = number;
         return slot;
     }
 
     private void Grow()
     {
-        var entries = new Entry[_entries.Length * 2];
-        Array.Copy(_entries, entries, _count);
-        var buckets = new int[entries.Length];
+        var entries = new Entry[_storage.Entries.Length * 2];
+        Array.Copy(_storage.Entries, entries, _count);
+        Chain(entries);
+        _storage = _storage with { Entries = entries };
+    }
+
+    private void Chain(Entry[] entries)
+    {
+        _buckets = new int[entries.Length];
         for (var id = 1; id < _count; id++)
         {
             ref var entry = ref entries[id];
-            ref var bucket = ref buckets[entry.Hash & (buckets.Length - 1)];
+            if (entry.Length < 0)
+                continue;
+            ref var bucket = ref _buckets[entry.Hash & (_buckets.Length - 1)];
             (entry.Next, bucket) = (bucket, id);
         }
-        _buckets = buckets;
-        Volatile.Write(ref _entries, entries);
+    }
+
+    private int Pinned(int id)
+    {
+        if (Kind(id) == TermKind.Iri && id != 0)
+        {
+            lock (_lock)
+                _storage.Entries[id].Flags |= Entry.Pinned;
+        }
+        return id;
     }
 
     private int Intern(TermKind kind, string text, int extra)
@@ -396,24 +323,24 @@ internal sealed class TermDictionary
 
     private struct Entry
     {
+        public const byte Pinned = 1;
+
+        /// <summary>Nothing used it when the sweep began.</summary>
+        public const byte Unused = 2;
+
         public int Hash;
         public int Next;
         public int Chunk;
         public int Start;
+
+        /// <summary>Negative: free.</summary>
         public int Length;
         public int Extra;
         public int Number;
         public TermKind Kind;
+        public byte Flags;
     }
 
-    private sealed class TermLease(TermDictionary dictionary) : IDisposable
-    {
-        private int _disposed;
-
-        public void Dispose()
-        {
-            if (Interlocked.Exchange(ref _disposed, 1) == 0)
-                Interlocked.Decrement(ref dictionary._leases);
-        }
-    }
+    /// <summary>What is read without a lock, always together.</summary>
+    private sealed record Storage(Entry[] Entries, byte[][] Chunks, Number[] Numbers);
 }
