@@ -42,8 +42,11 @@ internal sealed class LogRecovery(ILogFiles files, IngestLogOptions options, ILo
 
     private void RemoveLeftovers()
     {
-        foreach (var name in files.List().Where(name => name is SpareName or LogIdentity.TemporaryName))
-            files.Delete(name);
+        var leftovers = files.List().Where(name => name is SpareName or LogIdentity.TemporaryName).ToList();
+        leftovers.ForEach(files.Delete);
+        // Before others get their names: a power cut may keep a renaming to come and lose these deletions.
+        if (leftovers.Count > 0)
+            files.SyncDirectory();
     }
 
     private void Find(List<Candidate> found)
