@@ -131,8 +131,11 @@ internal sealed partial class KnowledgeBase
                     var (derived, asserted) = Changes();
                     _reasoner.Commit();
                     _undo.Clear();
-                    foreach (var gone in rules.Rules.Except(_reasoner.Rules.Rules))
-                        _freeRuleIds.Push(gone.Id);
+                    if (!ReferenceEquals(rules, _reasoner.Rules))
+                    {
+                        foreach (var gone in rules.Rules.Except(_reasoner.Rules.Rules))
+                            _freeRuleIds.Push(gone.Id);
+                    }
                     isDone = true;
                     Sweep();
                     return new Commit(null, derived, asserted, lease);

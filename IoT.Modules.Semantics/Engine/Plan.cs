@@ -85,7 +85,7 @@ internal sealed class Plan(CompiledRule rule, Goal goal, Step[] steps, int head 
     public int[] Premises { get; } = [.. steps.Select(PartOf).Where(part => part >= 0).Order()];
 
     /// <summary>Facts there were, by the patterns' predicates, when the order was chosen.</summary>
-    public long MadeFor { get; set; }
+    public long[] MadeFor { get; init; } = [];
 
     /// <summary>When <see cref="MadeFor"/> was last found to be about right.</summary>
     public int CheckedAt { get; set; }

@@ -5,8 +5,12 @@ namespace IoT.Modules.Semantics.Engine;
 /// <summary>Chooses the order in which the parts of a body are evaluated: what yields least first, conditions as soon as they can be.</summary>
 internal sealed class Planner(FactStore store)
 {
+    /// <summary>So many times as many facts, and some more, are other ones.</summary>
+    private const int Drift = 8;
+    private const int Slack = 100;
+
     /// <summary>The whole body, from nothing.</summary>
-    public Plan Full(CompiledRule rule) => new(rule, Goal.Derive, Steps(rule, rule.Body, [], -1, outer: [])) { MadeFor = Size(rule), CheckedAt = store.Count };
+    public Plan Full(CompiledRule rule) => new(rule, Goal.Derive, Steps(rule, rule.Body, [], -1, outer: [])) { MadeFor = Sizes(rule), CheckedAt = store.Count };
 
     /// <summary>From changed rows of one pattern; patterns before it take only older rows, so that a pair of changed ones is met once.</summary>
     public Plan Changed(Trigger trigger, Goal goal)
@@ -20,30 +24,43 @@ internal sealed class Planner(FactStore store)
             var shared = rule.InPatterns;
             var atom = trigger.Atom;
             steps.Add(Given(atom, bound, shared.Contains, part: -1));
-            return new Plan(rule, goal, [.. steps, .. Steps(rule, rule.Body, bound, -1, outer: [])]) { MadeFor = Size(rule), CheckedAt = store.Count };
+            return new Plan(rule, goal, [.. steps, .. Steps(rule, rule.Body, bound, -1, outer: [])]) { MadeFor = Sizes(rule), CheckedAt = store.Count };
         }
         steps.Add(Given(trigger.Atom, bound, _ => true, trigger.Part));
-        return new Plan(rule, goal, [.. steps, .. Steps(rule, rule.Body, bound, trigger.Part, outer: [])]) { MadeFor = Size(rule), CheckedAt = store.Count };
+        return new Plan(rule, goal, [.. steps, .. Steps(rule, rule.Body, bound, trigger.Part, outer: [])]) { MadeFor = Sizes(rule), CheckedAt = store.Count };
     }
 
     /// <summary>From a head that is given: is there support for it?</summary>
     public Plan Support(CompiledRule rule, int head)
     {
         var bound = new HashSet<int>(rule.Heads[head].Slots.Where(rule.InPatterns.Contains));
-        return new Plan(rule, Goal.Support, Steps(rule, rule.Body, bound, -1, outer: []), head) { MadeFor = Size(rule), CheckedAt = store.Count };
+        return new Plan(rule, Goal.Support, Steps(rule, rule.Body, bound, -1, outer: []), head) { MadeFor = Sizes(rule), CheckedAt = store.Count };
     }
 
-    /// <summary>How many facts the patterns of a rule may match, roughly: when that changes much, another order may be better.</summary>
-    public long Size(CompiledRule rule)
+    /// <summary>How many facts have the predicates of a rule's patterns: when one changes much, another order may be better.</summary>
+    public long[] Sizes(CompiledRule rule) => [.. Atoms(rule.Body).Select(atom => SizeOf(rule, atom))];
+
+    public bool IsAbout(CompiledRule rule, long[] sizes)
     {
-        var size = 0L;
-        foreach (var part in rule.Body)
+        var index = 0;
+        foreach (var atom in Atoms(rule.Body))
         {
-            if (part is AtomPart atom)
-                size = (size * 3) + (Operand.IsConstant(atom.P) ? store.PredicateCount(rule.Resolve(atom.P)) : store.Count);
+            var (now, then) = (SizeOf(rule, atom), sizes[index++]);
+            if (now > (then * Drift) + Slack || then > (now * Drift) + Slack)
+                return false;
         }
-        return size;
+        return true;
     }
+
+    private long SizeOf(CompiledRule rule, AtomPart atom) => Operand.IsConstant(atom.P) ? store.PredicateCount(rule.Resolve(atom.P)) : store.Count;
+
+    private static IEnumerable<AtomPart> Atoms(IEnumerable<CompiledPart> parts) => parts.SelectMany(part => part switch
+    {
+        AtomPart atom => [atom],
+        AbsentPart absent => Atoms(absent.Parts),
+        GatherPart gather => Atoms(gather.Parts),
+        _ => [],
+    });
 
     private static ScanStep Given(AtomPart atom, HashSet<int> bound, Func<int, bool> isWanted, int part)
     {

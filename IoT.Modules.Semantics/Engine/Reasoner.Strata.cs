@@ -3,9 +3,6 @@ namespace IoT.Modules.Semantics.Engine;
 /// <summary>One stratum after the other.</summary>
 internal sealed partial class Reasoner
 {
-    /// <summary>More facts than this share are other ones: another order of a plan's patterns may be better.</summary>
-    private const int PlanDrift = 8;
-
     // Everything that is derived is derived once more.
     private void RunAnew()
     {
@@ -297,10 +294,9 @@ internal sealed partial class Reasoner
     {
         if (plan is null)
             return null;
-        if (Math.Abs(store.Count - plan.CheckedAt) < Math.Max(64, plan.CheckedAt / 8))
+        if (Math.Abs(store.Count - plan.CheckedAt) < Math.Max(64, plan.CheckedAt / 64))
             return plan;
         plan.CheckedAt = store.Count;
-        var size = _planner.Size(rule);
-        return size > (plan.MadeFor * PlanDrift) + 1_000 || plan.MadeFor > (size * PlanDrift) + 1_000 ? null : plan;
+        return _planner.IsAbout(rule, plan.MadeFor) ? plan : null;
     }
 }
