@@ -66,20 +66,22 @@ internal sealed class SemanticsBenchmark : IDisposable
         long derived = 0;
         if (_options.Wants("closure"))
         {
+            var withGringo = Peers.HasGringo;
             for (var round = 0; round < _rounds; round++)
             {
-                if (Peers.HasGringo)
-                    grounded.Add((await Peers.GroundAsync(path, _site.Asserted, counts: false, _stop)).Seconds);
+                if (withGringo && await Peers.TryAsync(Peers.GroundAsync(path, _site.Asserted, counts: false, _stop)) is { } ground)
+                    grounded.Add(ground.Seconds);
+                else
+                    withGringo = false;
                 var (result, seconds) = await EngineProcess.RunAsync(path, 1, 1, _stop);
                 (derived, _) = (result.Derived, 0);
                 whole.Add(seconds);
                 peak.Add(result.PeakMiB);
             }
             var label = string.Create(CultureInfo.InvariantCulture, $"closure: {_site.Asserted:#,##0} facts, {derived:#,##0} derived, whole process, one thread");
-            if (Peers.HasGringo)
+            if (withGringo)
             {
-                var (_, others) = await Peers.GroundAsync(path, _site.Asserted, counts: true, _stop);
-                if (others != derived)
+                if (await Peers.TryAsync(Peers.GroundAsync(path, _site.Asserted, counts: true, _stop)) is { Derived: var others } && others != derived)
                     throw new InvalidOperationException($"gringo derives {others} facts, this engine {derived}");
                 _figures.Add(Figure.AtLeast(Name, label, derived / whole.Min(), "derived/s", "gringo", derived / grounded.Min(), 1));
             }
@@ -96,12 +98,12 @@ internal sealed class SemanticsBenchmark : IDisposable
     private async Task ReplaceAsync()
     {
         var updates = Math.Min(_site.Updates.Count, _options.IsQuick ? 5_000 : 20_000);
-        var (rate, facts) = Peers.HasClips ? await Peers.ReplaceAsync(_folder.Path, updates, _stop) : (0, 0);
+        var clips = Peers.HasClips ? await Peers.TryAsync(Peers.ReplaceAsync(_folder.Path, updates, _stop)) : null;
         var knowledge = Load();
         var single = _site.Updates.Take(updates).ToList();
         var seconds = Time(() => Replace(knowledge, single, 1));
         // The same facts as CLIPS has, which counts its initial one too.
-        if (facts != 0 && facts != knowledge.Asserted + knowledge.Derived && facts != knowledge.Asserted + knowledge.Derived + 1)
+        if (clips is { Facts: var facts } && facts != knowledge.Asserted + knowledge.Derived && facts != knowledge.Asserted + knowledge.Derived + 1)
             throw new InvalidOperationException($"CLIPS has {facts} facts after the updates, this engine {knowledge.Asserted + knowledge.Derived}");
         Add("replace: one reading at a time", updates / seconds, 2);
         var rest = _site.Updates.Skip(updates).ToList();
@@ -109,7 +111,7 @@ internal sealed class SemanticsBenchmark : IDisposable
         Add("replace: in batches of 1,000", rest.Count / seconds, 5);
         CheckAgainstScratch(knowledge);
 
-        void Add(string label, double value, double bar) => _figures.Add(Peers.HasClips
+        void Add(string label, double value, double bar) => _figures.Add(clips is { Rate: var rate }
             ? Figure.AtLeast(Name, label, value, "readings/s", "CLIPS, one at a time", rate, bar)
             : Figure.Told(Name, label, value, "readings/s"));
     }
