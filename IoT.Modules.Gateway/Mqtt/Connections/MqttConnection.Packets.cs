@@ -170,8 +170,8 @@ internal sealed partial class MqttConnection
                 : Reason.Success;
             if (reason != Reason.Success)
             {
-                // 3.1.1 knows one code for failure.
-                codes[i] = (byte)(IsVersion5 ? reason : Reason.UnspecifiedError);
+                // 3.1.1 knows one code for failure; 3.1 none, and is told what it asked for.
+                codes[i] = IsVersion5 ? (byte)reason : IsVersion31 ? (byte)(options & 3) : (byte)Reason.UnspecifiedError;
                 continue;
             }
             var subscription = new Subscription(session, filter, options, packet.SubscriptionId);

@@ -153,6 +153,8 @@ public sealed class ConnectTests(OpenPlatform platform) : ConformanceTest(platfo
     [InlineData("MQTT", 0)]
     [InlineData("MQTT", 127)]
     [InlineData("MQTT", 255)]
+    [InlineData("MQIsdp", 4)]
+    [InlineData("MQIsdp", 5)]
     public async Task An_unknown_protocol_level_is_refused(string name, int level)
     {
         var peer = await OpenAsync(level > 5 ? 5 : 4);
