@@ -14,19 +14,25 @@ internal sealed class GetHistoryHandler(QueryLog queries, DeviceDirectory direct
     // A page of large payloads ends early, with a cursor: what a request holds in memory has a bound in bytes too.
     private const int MaxPageCharacters = 4 * 1024 * 1024;
 
-    private const string Place =
-        "device_id = @Uuid and timestamp >= @From and timestamp < @To and (timestamp, id) < (@AfterTimestamp, @AfterId) order by timestamp desc, id desc limit @Count";
+    private const string Newest = "order by timestamp desc, id desc limit @Count";
 
-    // Without a data_type, each type's newest are merged: one index serves both.
+    // Each type's newest are merged. Which there are is written down in the transaction of each reading.
     private const string AllTypes =
         $"""
-         {Series.DataTypes}
-         select r.* from types
-         cross join lateral (select {Series.ReadingColumns} from device_data where data_type = types.data_type and {Place}) r
-         order by timestamp desc, id desc limit @Count
+         select r.* from (
+             select device_id, data_type, @AfterTimestamp as after_timestamp, @AfterId as after_id from device_series
+             where device_id = @Uuid and newest_hour + interval '1 hour' > @From
+         ) s
+         cross join lateral ({Series.Page}) r
+         {Newest}
          """;
 
-    private const string OneType = $"select {Series.ReadingColumns} from device_data where data_type = @DataType and {Place}";
+    private const string OneType =
+        $"""
+         select r.* from (select @Uuid as device_id, @DataType::text as data_type, @AfterTimestamp as after_timestamp, @AfterId as after_id) s
+         cross join lateral ({Series.Page}) r
+         {Newest}
+         """;
 
     public async Task<Outcome<HistoryPage>> Handle(GetHistory request, CancellationToken cancellationToken)
     {
