@@ -45,6 +45,7 @@ internal sealed class HistoryTable(HostUnderTest host, NpgsqlDataSource database
                 command.Parameters.Add(new NpgsqlParameter { Value = value });
             await command.ExecuteNonQueryAsync(cancellationToken);
         }
+        await ExecuteAsync("select learn_device_series()", cancellationToken);
         await ExecuteAsync("vacuum analyze device_data", cancellationToken);
         await ExecuteAsync("checkpoint", cancellationToken);
     }

@@ -17,7 +17,7 @@ internal sealed class GetHistoryHandler(QueryLog queries, DeviceDirectory direct
     private const string Newest = "order by timestamp desc, id desc limit @Count";
 
     // Each type's newest are merged. Which there are is written down in the transaction of each reading.
-    private const string AllTypes =
+    internal const string AllTypes =
         $"""
          select r.* from (
              select device_id, data_type, @AfterTimestamp as after_timestamp, @AfterId as after_id from device_series
@@ -27,7 +27,7 @@ internal sealed class GetHistoryHandler(QueryLog queries, DeviceDirectory direct
          {Newest}
          """;
 
-    private const string OneType =
+    internal const string OneType =
         $"""
          select r.* from (select @Uuid as device_id, @DataType::text as data_type, @AfterTimestamp as after_timestamp, @AfterId as after_id) s
          cross join lateral ({Series.Page}) r
@@ -41,16 +41,7 @@ internal sealed class GetHistoryHandler(QueryLog queries, DeviceDirectory direct
 
         var rows = queries.StreamAsync<Series.Row>(
             request.DataType is null ? "history" : "history_of_type", request.DataType is null ? AllTypes : OneType,
-            new
-            {
-                device.Uuid,
-                request.DataType,
-                From = new TypedParameter<object>(request.From ?? Beginning, NpgsqlDbType.TimestampTz),
-                To = new TypedParameter<object>(request.To ?? End, NpgsqlDbType.TimestampTz),
-                AfterTimestamp = new TypedParameter<object>(request.After?.Timestamp ?? End, NpgsqlDbType.TimestampTz),
-                AfterId = request.After?.Id ?? long.MaxValue,
-                Count = request.Limit + 1L,
-            }, QueryKind.Page, cancellationToken, toKeep: request.CacheKey(time) is not null);
+            ParametersOf(device.Uuid, request.DataType, request.From, request.To, request.After, request.Limit + 1L), QueryKind.Page, cancellationToken, toKeep: request.CacheKey(time) is not null);
 
         var items = new List<StoredReading>();
         var characters = 0;
@@ -63,4 +54,15 @@ internal sealed class GetHistoryHandler(QueryLog queries, DeviceDirectory direct
         }
         return new HistoryPage(items, null);
     }
+
+    internal static object ParametersOf(Guid device, string? dataType, DateTime? from, DateTime? to, HistoryCursor? after, long count) => new
+    {
+        Uuid = device,
+        DataType = dataType,
+        From = new TypedParameter<object>(from ?? Beginning, NpgsqlDbType.TimestampTz),
+        To = new TypedParameter<object>(to ?? End, NpgsqlDbType.TimestampTz),
+        AfterTimestamp = new TypedParameter<object>(after?.Timestamp ?? End, NpgsqlDbType.TimestampTz),
+        AfterId = after?.Id ?? long.MaxValue,
+        Count = count,
+    };
 }
