@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Dapper;
 using IoT.Benchmarks.Ingest;
 using IoT.Benchmarks.Load;
 using IoT.Benchmarks.Runner;
@@ -33,6 +34,7 @@ internal sealed partial class StorageBenchmark : IDisposable
 
     private async Task RunAsync()
     {
+        DefaultTypeMap.MatchNamesWithUnderscores = true; // As the module sets it, whose rows are read here.
         await using var host = await HostUnderTest.StartAsync(_folder, "storage", new Dictionary<string, string>(), _stop);
         await using var database = NpgsqlDataSource.Create(host.ConnectionString + ";Command Timeout=0");
         if (_options.Wants("bytes_per_reading"))

@@ -14,7 +14,7 @@ internal sealed class GetChartHandler(QueryLog queries, SeriesOf series, Storage
     private const int MostPoints = 2_000_000;
     private static readonly TimeSpan DefaultSpan = TimeSpan.FromDays(1);
 
-    private const string RawSql =
+    internal const string RawSql =
         $"""
          select s.n::int as n, r.timestamp, r.payload from unnest(@Devices, @Types) with ordinality as s (device_id, data_type, n)
          cross join lateral (select timestamp, payload::text as payload from device_data r where {Readings.Series.OfS} and timestamp >= @From and timestamp < @To limit @Most) r

@@ -6,12 +6,12 @@ namespace IoT.Modules.Storage.Readings;
 /// </summary>
 internal static class Series
 {
-    /// <summary>The readings of a row s (device_id, data_type): found by the key, and nobody else's. As the index has it, letter for letter.</summary>
-    public const string OfS =
-        """
-        hashtextextended(r.data_type::text, uuid_hash_extended(r.device_id, 0)) = hashtextextended(s.data_type::text, uuid_hash_extended(s.device_id, 0))
-            and r.device_id = s.device_id and r.data_type = s.data_type
-        """;
+    /// <summary>As the index has it.</summary>
+    public const string SameKey =
+        "hashtextextended(r.data_type::text, uuid_hash_extended(r.device_id, 0)) = hashtextextended(s.data_type::text, uuid_hash_extended(s.device_id, 0))";
+
+    /// <summary>The readings r of a row s (device_id, data_type): found by the key, and nobody else's.</summary>
+    public const string OfS = $"{SameKey} and r.device_id = s.device_id and r.data_type = s.data_type";
 
     /// <summary>
     /// The next @Count readings of a row s (device_id, data_type, after_timestamp, after_id) within @From and @To, newest first. Beside

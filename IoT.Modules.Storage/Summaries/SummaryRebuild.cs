@@ -23,7 +23,7 @@ internal sealed partial class SummaryRebuild(PostgresPools database, SummaryTabl
     private const int MostParts = 256;
 
     // Series by series, by the index: a nested loop, because of the lateral offset.
-    private const string Readings =
+    internal const string Readings =
         $"""
          select s.device_id, r.timestamp, s.data_type, r.payload::text, r.id
          from device_series s
