@@ -22,8 +22,11 @@ internal sealed partial class SummaryFolder(
 
     private static readonly TimeSpan Period = TimeSpan.FromSeconds(5);
 
-    // Packed rows in one transaction: some 10 MB in memory, up to about half a million values.
-    private const int MostRows = 500;
+    // Packed rows are taken so many at a time (some 2 MB, up to about a hundred thousand values), and go on being taken in one transaction
+    // until they come to so many rows of summaries (some 130 B each in memory, twice while they are written): each of those is then written
+    // once for all the batches that touch it, and its write is what folding costs.
+    private const int RowsAtOnce = 100;
+    public const int MostStats = 200_000;
 
     // After so many packed rows their room is given back; autovacuum would come by once a minute.
     private const int VacuumAfterRows = 1_000;
@@ -38,34 +41,43 @@ internal sealed partial class SummaryFolder(
     {
         pending.Forget();
         await using var connection = await database.Write.OpenConnectionAsync(cancellationToken);
-        int rows;
+        bool areMore;
         do
         {
             await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-            rows = await FoldOnceAsync(connection, transaction, tables, MostRows, cancellationToken);
+            (var rows, areMore) = await FoldOnceAsync(connection, transaction, tables, MostStats, cancellationToken);
             await transaction.CommitAsync(cancellationToken);
             _sinceVacuum += rows;
         }
-        while (rows == MostRows);
+        while (areMore);
         if (_sinceVacuum < VacuumAfterRows)
             return;
         await connection.ExecuteAsync(new CommandDefinition("vacuum (truncate false) summary_pending", commandTimeout: 0, cancellationToken: cancellationToken));
         _sinceVacuum = 0;
     }
 
-    /// <summary>A part of it, within the transaction. Answers how many packed rows it has taken.</summary>
-    public static async Task<int> FoldOnceAsync(NpgsqlConnection connection, NpgsqlTransaction transaction, SummaryTables tables, int most, CancellationToken cancellationToken)
+    /// <summary>
+    /// A part of it, within the transaction: until it comes to <paramref name="most"/> rows of summaries. Answers how many packed rows it
+    /// has taken, and whether there may be more.
+    /// </summary>
+    public static async Task<(int Rows, bool AreMore)> FoldOnceAsync(
+        NpgsqlConnection connection, NpgsqlTransaction transaction, SummaryTables tables, int most, CancellationToken cancellationToken)
     {
         // A transaction that sees one moment must see it after whoever was at it before.
         if (transaction.IsolationLevel == IsolationLevel.ReadCommitted)
             await connection.ExecuteAsync(new CommandDefinition("select pg_advisory_xact_lock(@AdvisoryLock)", new { SummaryTables.AdvisoryLock }, transaction, cancellationToken: cancellationToken));
         var table = new StatTable();
-        var rows = await PendingReader.TakeAsync(connection, transaction, most, table, cancellationToken);
+        var (rows, taken) = (0, RowsAtOnce);
+        while (taken == RowsAtOnce && table.Stats.Count < most)
+        {
+            taken = await PendingReader.TakeAsync(connection, transaction, RowsAtOnce, table, cancellationToken);
+            rows += taken;
+        }
         if (rows == 0)
-            return 0;
+            return (0, false);
         await tables.PrepareAsync(table, cancellationToken);
         await tables.AddAsync(connection, transaction, table, cancellationToken);
-        return rows;
+        return (rows, taken == RowsAtOnce);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)

@@ -124,7 +124,7 @@ internal sealed partial class SummaryRebuild(PostgresPools database, SummaryTabl
         try
         {
             await using var transaction = await connection.BeginTransactionAsync(IsolationLevel.RepeatableRead, cancellationToken);
-            while (await SummaryFolder.FoldOnceAsync(connection, transaction, tables, int.MaxValue, cancellationToken) > 0)
+            while ((await SummaryFolder.FoldOnceAsync(connection, transaction, tables, SummaryFolder.MostStats, cancellationToken)).AreMore)
             {
             }
             foreach (var table in new[] { SummaryPartitions.FineTable, SummaryPartitions.HourTable })
