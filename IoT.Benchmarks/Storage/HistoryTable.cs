@@ -45,6 +45,7 @@ internal sealed class HistoryTable(HostUnderTest host, NpgsqlDataSource database
                 command.Parameters.Add(new NpgsqlParameter { Value = value });
             await command.ExecuteNonQueryAsync(cancellationToken);
         }
+        await ExecuteAsync("select learn_device_series()", cancellationToken);
         await ExecuteAsync("vacuum analyze device_data", cancellationToken);
         await ExecuteAsync("checkpoint", cancellationToken);
     }
@@ -108,7 +109,7 @@ internal sealed class HistoryTable(HostUnderTest host, NpgsqlDataSource database
             insert into devices (id, external_id, location) select md5('bench-latest-' || n)::uuid, 'bench-latest-' || n, 'bench-latest' from generate_series(0, 999) n on conflict do nothing;
             insert into device_data (device_id, timestamp, data_type, payload)
                 select md5('bench-latest-' || (n % 1000))::uuid, r.timestamp, 'machine', r.payload from (select row_number() over () as n, timestamp, payload from device_data limit 200000) r;
-            select learn_device_series(id) from devices where location = 'bench-latest';
+            select learn_device_series();
             """, cancellationToken);
         foreach (var table in new[] { "device_data", "device_series", "devices", "bench_keyed" })
             await ExecuteAsync($"vacuum analyze {table}", cancellationToken);
