@@ -3,9 +3,9 @@
 -- Eight bytes for a series instead of its device and data_type, and oldest first: an entry is half as long, and PostgreSQL fills the pages
 -- of a series that grows at its end. Rarely are two readings of a series of the same time; put together, they would end that.
 -- step
-create index if not exists device_data_by_series on only device_data ((hashtextextended(data_type::text, uuid_hash_extended(device_id, 0))), timestamp) with (fillfactor = 95, deduplicate_items = off);
+create index if not exists device_data_by_series on only device_data ((hashtextextended(data_type::text, uuid_hash_extended(device_id, 0))), timestamp) with (fillfactor = 100, deduplicate_items = off);
 -- step for each partition of device_data without device_data_by_series
-create index concurrently if not exists {partition}_by_series on {partition} ((hashtextextended(data_type::text, uuid_hash_extended(device_id, 0))), timestamp) with (fillfactor = 95, deduplicate_items = off);
+create index concurrently if not exists {partition}_by_series on {partition} ((hashtextextended(data_type::text, uuid_hash_extended(device_id, 0))), timestamp) with (fillfactor = 100, deduplicate_items = off);
 -- step
 do $$
 declare

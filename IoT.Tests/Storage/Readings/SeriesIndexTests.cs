@@ -58,7 +58,7 @@ public sealed partial class SeriesIndexTests(UpgradeServer server) : IClassFixtu
         await ExplainAsync(database, "_idx", all: false);
 
         // Killed in the middle of the second partition's.
-        const string key = "((hashtextextended(data_type::text, uuid_hash_extended(device_id, 0))), timestamp) with (fillfactor = 95, deduplicate_items = off)";
+        const string key = "((hashtextextended(data_type::text, uuid_hash_extended(device_id, 0))), timestamp) with (fillfactor = 100, deduplicate_items = off)";
         var migration = Migration.Known.Single(m => m.Name == "0024_series_index");
         await Support.Database.RunAsync(database,
             $"""
