@@ -27,6 +27,8 @@ internal sealed class Layouts(NpgsqlDataSource database)
     public const string Series =
         "create index on bench_layout ((hashtextextended(data_type::text, uuid_hash_extended(device_id, 0))), timestamp) with (fillfactor = 100, deduplicate_items = off);";
 
+    public const string Time = "create index on bench_layout using brin (timestamp) with (pages_per_range = 32, autosummarize = on);";
+
     public const string Arrival = "create index on bench_layout using brin (id) with (pages_per_range = 32, autosummarize = on);";
 
     /// <summary>Bytes and microseconds a row, in batches as the drain writes them: 1,000 devices in turns.</summary>
