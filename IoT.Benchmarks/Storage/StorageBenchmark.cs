@@ -52,14 +52,14 @@ internal sealed partial class StorageBenchmark : IDisposable
     {
         Say($"bytes_per_reading: {_sizes.Layout} readings each");
         var bare = await layouts.MeasureAsync(Layouts.Bare, _sizes.Layout, _stop);
-        var ours = await layouts.MeasureAsync(Layouts.Bare + Layouts.Series + Layouts.Arrival, _sizes.Layout, _stop);
+        var ours = await layouts.MeasureAsync(Layouts.Bare + Layouts.Series + Layouts.Arrival + Layouts.Time, _sizes.Layout, _stop);
         var seed = await layouts.MeasureAsync(Layouts.Seed, _sizes.Layout, _stop);
         Add(Figure.AtMost(Name, "bytes_per_reading", ours.Bytes, "B", "the seed's schema", seed.Bytes, 0.9));
         Add(Figure.Told(Name, "bytes_per_reading: insert", ours.Microseconds, "µs/reading", "the seed's schema", seed.Microseconds));
         foreach (var (index, sql) in new[]
                  {
                      ("brin (id)", Layouts.Arrival),
-                     ("brin (timestamp)", "create index on bench_layout using brin (timestamp);"),
+                     ("brin (timestamp)", Layouts.Time),
                      ("(timestamp desc, device_id)", "create index on bench_layout (timestamp desc, device_id);"),
                      ("(data_type, status) where active", "create index on bench_layout (data_type, status) where status = 'active';"),
                      ("(8 bytes for device and data_type, timestamp)", Layouts.Series),

@@ -58,7 +58,7 @@ public sealed partial class SeriesIndexTests(UpgradeServer server) : IClassFixtu
         await ExplainAsync(database, "_idx", all: false);
 
         // Killed in the middle of the second partition's.
-        const string key = "((hashtextextended(data_type::text, uuid_hash_extended(device_id, 0))), timestamp) with (fillfactor = 95, deduplicate_items = off)";
+        const string key = "((hashtextextended(data_type::text, uuid_hash_extended(device_id, 0))), timestamp) with (fillfactor = 100, deduplicate_items = off)";
         var migration = Migration.Known.Single(m => m.Name == "0024_series_index");
         await Support.Database.RunAsync(database,
             $"""
@@ -72,7 +72,7 @@ public sealed partial class SeriesIndexTests(UpgradeServer server) : IClassFixtu
 
         await using (var pools = await UpgradeTests.OpenAsync(database))
             Assert.True(await UpgradeTests.MigratorOf(pools, null).ApplyBesideIngestAsync(TestContext.Current.CancellationToken));
-        Assert.Equal("device_data_arrival device_data_by_series", await Support.Database.ScalarAsync<string>(
+        Assert.Equal("device_data_arrival device_data_by_series device_data_time", await Support.Database.ScalarAsync<string>(
             database, "select string_agg(indexrelid::regclass::text, ' ' order by 1) from pg_index where indrelid = 'device_data'::regclass and indisvalid"));
         Assert.Equal(2, await Support.Database.ScalarAsync<long>(database, "select count(*) from pg_index where indexrelid::regclass::text like '%\\_by\\_series' and indrelid <> 'device_data'::regclass and indisvalid"));
         Assert.False(await Support.Database.ScalarAsync<bool>(database, "select exists (select 1 from pg_indexes where indexname ~ 'device_data.*_idx')"));

@@ -596,7 +596,7 @@ INSERT INTO public.schema_migrations VALUES
 	(21, '0021_semantics', '2026-11-25 00:00:00+00', 'f47af29590743ec00f8d29ef5431d709d37d3db307836714664e94f9274df69b', NULL),
 	(22, '0022_arrival_index', '2026-11-25 00:00:00+00', '08bf310f01b19f14a711dacc48a9a54977e5cb664fbed609cca7e78f413427ab', NULL),
 	(23, '0023_series_functions', '2026-11-25 00:00:00+00', '3a8a63a9ec28bfeff274a3112c50b600932068752deffb0b22fa0db79da6af57', NULL),
-	(24, '0024_series_index', '2026-11-25 00:00:00+00', 'acdb52e2e8ded967868c6cbc38fd7d4086b2782906daf07039cfc88461980037', NULL);
+	(24, '0024_series_index', '2026-11-25 00:00:00+00', '007620ca71ec50904c0db28257323e3a5431d192655160a4f388bce897df0af6', NULL);
 INSERT INTO public.semantic_documents VALUES
 	('model', 'hall', 1);
 INSERT INTO public.semantic_parts VALUES
@@ -674,11 +674,14 @@ ALTER TABLE ONLY public.summary_state
     ADD CONSTRAINT summary_state_pkey PRIMARY KEY (one);
 CREATE INDEX cache_entries_expiry ON public.cache_entries USING btree (expires_at);
 CREATE INDEX device_data_arrival ON ONLY public.device_data USING brin (id) WITH (pages_per_range='32', autosummarize='on');
-CREATE INDEX device_data_by_series ON ONLY public.device_data USING btree (hashtextextended((data_type)::text, uuid_hash_extended(device_id, (0)::bigint)), "timestamp") WITH (fillfactor='95', deduplicate_items=off);
+CREATE INDEX device_data_by_series ON ONLY public.device_data USING btree (hashtextextended((data_type)::text, uuid_hash_extended(device_id, (0)::bigint)), "timestamp") WITH (fillfactor='100', deduplicate_items=off);
+CREATE INDEX device_data_time ON ONLY public.device_data USING brin ("timestamp") WITH (pages_per_range='32', autosummarize='on');
 CREATE INDEX device_data_y2026m10_arrival ON public.device_data_y2026m10 USING brin (id) WITH (pages_per_range='32', autosummarize='on');
-CREATE INDEX device_data_y2026m10_by_series ON public.device_data_y2026m10 USING btree (hashtextextended((data_type)::text, uuid_hash_extended(device_id, (0)::bigint)), "timestamp") WITH (fillfactor='95', deduplicate_items=off);
+CREATE INDEX device_data_y2026m10_by_series ON public.device_data_y2026m10 USING btree (hashtextextended((data_type)::text, uuid_hash_extended(device_id, (0)::bigint)), "timestamp") WITH (fillfactor='100', deduplicate_items=off);
+CREATE INDEX device_data_y2026m10_time ON public.device_data_y2026m10 USING brin ("timestamp") WITH (pages_per_range='32', autosummarize='on');
 CREATE INDEX device_data_y2026m11_arrival ON public.device_data_y2026m11 USING brin (id) WITH (pages_per_range='32', autosummarize='on');
-CREATE INDEX device_data_y2026m11_by_series ON public.device_data_y2026m11 USING btree (hashtextextended((data_type)::text, uuid_hash_extended(device_id, (0)::bigint)), "timestamp") WITH (fillfactor='95', deduplicate_items=off);
+CREATE INDEX device_data_y2026m11_by_series ON public.device_data_y2026m11 USING btree (hashtextextended((data_type)::text, uuid_hash_extended(device_id, (0)::bigint)), "timestamp") WITH (fillfactor='100', deduplicate_items=off);
+CREATE INDEX device_data_y2026m11_time ON public.device_data_y2026m11 USING brin ("timestamp") WITH (pages_per_range='32', autosummarize='on');
 CREATE INDEX inferences_active ON public.inferences USING btree (raised_at DESC, id DESC) WHERE (cleared_at IS NULL);
 CREATE INDEX inferences_cleared ON public.inferences USING btree (cleared_at) WHERE (cleared_at IS NOT NULL);
 CREATE INDEX inferences_rule ON public.inferences USING hash (rule);
@@ -687,8 +690,10 @@ CREATE INDEX inferences_time ON public.inferences USING btree (raised_at DESC, i
 CREATE INDEX quarantine_device ON public.quarantine USING btree (device_id, id DESC);
 ALTER INDEX public.device_data_arrival ATTACH PARTITION public.device_data_y2026m10_arrival;
 ALTER INDEX public.device_data_by_series ATTACH PARTITION public.device_data_y2026m10_by_series;
+ALTER INDEX public.device_data_time ATTACH PARTITION public.device_data_y2026m10_time;
 ALTER INDEX public.device_data_arrival ATTACH PARTITION public.device_data_y2026m11_arrival;
 ALTER INDEX public.device_data_by_series ATTACH PARTITION public.device_data_y2026m11_by_series;
+ALTER INDEX public.device_data_time ATTACH PARTITION public.device_data_y2026m11_time;
 ALTER INDEX public.device_summary_hour_pkey ATTACH PARTITION public.device_summary_hour_y2026m10_pkey;
 ALTER INDEX public.message_ids_pkey ATTACH PARTITION public.message_ids_p1_pkey;
 ALTER TABLE ONLY public.semantic_documents
