@@ -260,7 +260,7 @@ internal sealed partial class MqttConnection : IDisposable
                 HandleDisconnect(frame);
                 return ValueTask.CompletedTask;
             case 0:
-                Fail(Fault.Malformed("There is no packet of type 0."));
+                Fail(Fault.Protocol("There is no packet of type 0."));
                 return ValueTask.CompletedTask;
             default:
                 Fail(Fault.Protocol($"{frame.Type} is not a client's to send now."));

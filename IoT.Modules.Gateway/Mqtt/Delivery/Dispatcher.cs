@@ -22,7 +22,8 @@ internal sealed class DeliveryPlan(Message message, BrokerJournalWriter journal,
 
     public bool SetsRetained { get; set; }
 
-    public int Count => _count;
+    /// <summary>Somebody is subscribed, be it the publisher who does not want its own.</summary>
+    public bool IsMatched { get; init; }
 
     public void Add(in Dispatch dispatch)
     {
@@ -83,8 +84,8 @@ internal sealed class Dispatcher(TopicTrie trie, RetainedStore retained, BrokerJ
     /// <param name="publisher">Null: no session's, as the platform's own.</param>
     public DeliveryPlan Plan(Message message, Session? publisher)
     {
-        var plan = new DeliveryPlan(message, journal, retained) { SetsRetained = message.IsRetain && retained.HasRoomFor(message) };
         var route = message.Topic.RouteIn(trie);
+        var plan = new DeliveryPlan(message, journal, retained) { SetsRetained = message.IsRetain && retained.HasRoomFor(message), IsMatched = !route.IsEmpty };
         foreach (var entry in route.Targets)
         {
             if ((entry.Session == publisher ? entry.OfItsOwn() : entry) is { } target)

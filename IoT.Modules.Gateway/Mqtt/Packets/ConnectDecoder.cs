@@ -10,8 +10,8 @@ internal static class ConnectDecoder
     private const byte Version311 = 4;
     private const byte Version5 = 5;
 
-    /// <summary>Whether a CONNECT says MQTT 5: how a fault in the rest of it can be answered.</summary>
-    public static bool IsVersion5(in Frame frame) => frame.Body.Span is [0, 4, (byte)'M', (byte)'Q', (byte)'T', (byte)'T', >= Version5, ..];
+    /// <summary>Whether a CONNECT says MQTT 5: how a fault in the rest of it can be answered. Of later versions nobody knows how: they get 3.1.1's word.</summary>
+    public static bool IsVersion5(in Frame frame) => frame.Body.Span is [0, 4, (byte)'M', (byte)'Q', (byte)'T', (byte)'T', Version5, ..];
 
     public static Fault? Read(in Frame frame, out ConnectPacket packet)
     {
@@ -136,7 +136,7 @@ internal static class ConnectDecoder
             }
             passedOn = [.. copy];
         }
-        var topic = reader.ReadUtf8();
+        var topic = reader.ReadName();
         if (reader.Fault is null && !MqttTopics.IsValidName(topic))
             reader.Fail(new Fault(Reason.TopicNameInvalid, "The will's topic is no topic name."));
         var payload = reader.ReadBinary();

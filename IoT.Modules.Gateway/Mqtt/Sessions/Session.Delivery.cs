@@ -120,6 +120,11 @@ internal sealed partial class Session
                 fault = Fault.Protocol($"{type} for a message of QoS {message.Qos}.");
                 return false;
             }
+            if (type == PacketType.PubComp && message.State != DeliveryState.AwaitsPubComp)
+            {
+                fault = Fault.Protocol("PUBCOMP for a message that had no PUBREC.");
+                return false;
+            }
             Finish(message);
             Pump(flush);
             return true;

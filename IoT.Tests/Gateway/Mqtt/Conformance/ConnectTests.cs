@@ -163,6 +163,16 @@ public sealed class ConnectTests(OpenPlatform platform) : ConformanceTest(platfo
         Assert.True(await peer.EndAsync() is null or 1 or 0x84);
     }
 
+    /// <summary>Of MQTT 6 nobody knows what its CONNACK will look like; 3.1.1 demands this one.</summary>
+    [Fact]
+    public async Task A_later_version_is_refused_in_the_words_of_3_1_1()
+    {
+        var peer = await OpenAsync(4);
+        await peer.SendAsync(Bytes.Connect(6, 2, 0, [.. Bytes.Text(MqttPeer.NewName("c")), 0, 0]));
+        Assert.Equal([0, 1], (await peer.NextAsync(Kind.ConnAck)).Body);
+        Assert.Null(await peer.ReadAsync());
+    }
+
     [Theory]
     [InlineData("MQTS", 4)]
     [InlineData("mqtt", 4)]
