@@ -14,7 +14,7 @@ internal sealed partial class SemanticsBenchmark : IDisposable
 {
     public const string Name = "semantics";
 
-    private const int WarmUpRounds = 2;
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(6);
 
     private readonly BenchOptions _options;
     private readonly List<Figure> _figures;
@@ -107,8 +107,8 @@ internal sealed partial class SemanticsBenchmark : IDisposable
         var clips = Peers.HasClips ? await Peers.TryAsync(Peers.ReplaceAsync(_folder.Path, updates, _stop)) : null;
         var single = _site.Updates.Take(updates).ToList();
         // CLIPS is machine code from its start; here a knowledge base that is thrown away makes the runtime compile what it meets often.
-        for (var round = 0; round < WarmUpRounds; round++)
-            Replace(Load(), _site.Updates, round == 0 ? 1 : 1_000);
+        for (var (round, started) = (0, Stopwatch.GetTimestamp()); Stopwatch.GetElapsedTime(started) < WarmUp; round++)
+            Replace(Load(), _site.Updates, round % 3 == 2 ? 1_000 : 1);
         var knowledge = Load();
         var seconds = Time(() => Replace(knowledge, single, 1));
         // The same facts as CLIPS has, which counts its initial one too.
