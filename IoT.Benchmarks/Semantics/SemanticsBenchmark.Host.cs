@@ -93,7 +93,7 @@ internal sealed partial class SemanticsBenchmark
         return result.Answered / Stopwatch.GetElapsedTime(result.StartedAt, stored).TotalSeconds;
     }
 
-    private async Task<double> P95Async(int count, Func<Task<HttpResponseMessage>> ask)
+    private static async Task<double> P95Async(int count, Func<Task<HttpResponseMessage>> ask)
     {
         var times = new double[count];
         for (var i = 0; i < count; i++)
