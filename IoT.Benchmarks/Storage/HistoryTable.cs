@@ -31,8 +31,6 @@ internal sealed class HistoryTable(HostUnderTest host, NpgsqlDataSource database
     public async Task FillAsync(int rows, CancellationToken cancellationToken)
     {
         await ExecuteAsync("truncate device_data, device_summary_5m, device_summary_hour, summary_pending", cancellationToken);
-        foreach (var device in Enumerable.Range(0, StorageSizes.Devices))
-            await ExecuteAsync($"insert into devices (id, external_id) values ('{_devices[device]}', '{Samples.DeviceId(device)}') on conflict do nothing", cancellationToken);
         _step = TimeSpan.FromDays(7) / rows;
         _start = TimeProvider.System.GetUtcNow().UtcDateTime.AddHours(-1) - _step * rows;
         await EnsurePastAsync(cancellationToken);
@@ -45,6 +43,7 @@ internal sealed class HistoryTable(HostUnderTest host, NpgsqlDataSource database
                 command.Parameters.Add(new NpgsqlParameter { Value = value });
             await command.ExecuteNonQueryAsync(cancellationToken);
         }
+        await ExecuteAsync("select learn_device_series()", cancellationToken);
         await ExecuteAsync("vacuum analyze device_data", cancellationToken);
         await ExecuteAsync("checkpoint", cancellationToken);
     }
@@ -108,7 +107,7 @@ internal sealed class HistoryTable(HostUnderTest host, NpgsqlDataSource database
             insert into devices (id, external_id, location) select md5('bench-latest-' || n)::uuid, 'bench-latest-' || n, 'bench-latest' from generate_series(0, 999) n on conflict do nothing;
             insert into device_data (device_id, timestamp, data_type, payload)
                 select md5('bench-latest-' || (n % 1000))::uuid, r.timestamp, 'machine', r.payload from (select row_number() over () as n, timestamp, payload from device_data limit 200000) r;
-            select learn_device_series(id) from devices where location = 'bench-latest';
+            select learn_device_series();
             """, cancellationToken);
         foreach (var table in new[] { "device_data", "device_series", "devices", "bench_keyed" })
             await ExecuteAsync($"vacuum analyze {table}", cancellationToken);
@@ -147,11 +146,12 @@ internal sealed class HistoryTable(HostUnderTest host, NpgsqlDataSource database
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    /// <summary>The partitions of the last seven days, by readings for them.</summary>
+    /// <summary>The partitions of the last seven days, and the devices, by readings of them.</summary>
     private async Task EnsurePastAsync(CancellationToken cancellationToken)
     {
-        var body = string.Create(CultureInfo.InvariantCulture, $$$"""{"device_id":"bench-past","data_type":"t","timestamp":"{{{_start:yyyy-MM-ddTHH:mm:ssZ}}}","payload":{}}""");
-        (await host.Client.PostAsync(new Uri("/api/v1/data", UriKind.Relative), new StringContent(body), cancellationToken)).EnsureSuccessStatusCode();
-        await host.Client.GetStringAsync(new Uri("/api/v1/devices/bench-past/latest", UriKind.Relative), cancellationToken);
+        var readings = Enumerable.Range(0, StorageSizes.Devices).Select(device => string.Create(
+            CultureInfo.InvariantCulture, $$$"""{"device_id":"{{{Samples.DeviceId(device)}}}","data_type":"machine","timestamp":"{{{_start:yyyy-MM-ddTHH:mm:ssZ}}}","payload":{}}"""));
+        (await host.Client.PostAsync(new Uri("/api/v1/data", UriKind.Relative), new StringContent($"[{string.Join(',', readings)}]"), cancellationToken)).EnsureSuccessStatusCode();
+        await host.StoredAsync(TimeSpan.FromMinutes(1), cancellationToken);
     }
 }

@@ -24,7 +24,10 @@ internal sealed class Layouts(NpgsqlDataSource database)
     /// <summary>Ours without its index.</summary>
     public const string Bare = "create table bench_layout (like device_data including defaults) partition by range (timestamp);";
 
-    public const string Series = "create index on bench_layout (device_id, data_type, timestamp desc, id desc);";
+    public const string Series =
+        "create index on bench_layout ((hashtextextended(data_type::text, uuid_hash_extended(device_id, 0))), timestamp) with (fillfactor = 100, deduplicate_items = off);";
+
+    public const string Time = "create index on bench_layout using brin (timestamp) with (pages_per_range = 32, autosummarize = on);";
 
     public const string Arrival = "create index on bench_layout using brin (id) with (pages_per_range = 32, autosummarize = on);";
 

@@ -1,8 +1,11 @@
 using System.Diagnostics;
 using System.Globalization;
+using Dapper;
 using IoT.Benchmarks.Ingest;
 using IoT.Benchmarks.Load;
 using IoT.Benchmarks.Runner;
+using IoT.Modules.Storage.Contracts;
+using IoT.Modules.Storage.Readings;
 using Npgsql;
 
 namespace IoT.Benchmarks.Storage;
@@ -56,12 +59,9 @@ internal sealed partial class StorageBenchmark
             visible.Add(Stopwatch.GetElapsedTime(acked).TotalMilliseconds);
             // Not over the API: a query there waits for what has been acknowledged.
             var started = Stopwatch.GetTimestamp();
-            await using var query = database.CreateCommand("select id, timestamp, payload::text from device_data where device_id = $1 and data_type = 'machine' order by timestamp desc, id desc limit 100");
-            query.Parameters.Add(new NpgsqlParameter { Value = IoT.Modules.Storage.Contracts.DeviceUuid.Of(Samples.DeviceId(queries.Count % IngestSizes.Connections)) });
-            await using var reader = await query.ExecuteReaderAsync(_stop);
-            while (await reader.ReadAsync(_stop))
-            {
-            }
+            var device = DeviceUuid.Of(Samples.DeviceId(queries.Count % IngestSizes.Connections));
+            await using (var connection = await database.OpenConnectionAsync(_stop))
+                await connection.QueryAsync<Series.Row>(GetHistoryHandler.OneType, GetHistoryHandler.ParametersOf(device, Samples.DataType, null, null, null, 100));
             queries.Add(Stopwatch.GetElapsedTime(started).TotalMilliseconds);
         }
         await acting;
@@ -70,8 +70,8 @@ internal sealed partial class StorageBenchmark
 
     private static async Task<bool> IsVisibleAsync(NpgsqlDataSource database, DateTime at)
     {
-        await using var command = database.CreateCommand("select exists (select 1 from device_data where device_id = $1 and data_type = 't' and timestamp = $2)");
-        command.Parameters.Add(new NpgsqlParameter { Value = IoT.Modules.Storage.Contracts.DeviceUuid.Of("bench-probe") });
+        await using var command = database.CreateCommand("select exists (select 1 from device_data where reading_series(device_id, data_type) = reading_series($1, 't') and device_id = $1 and data_type = 't' and timestamp = $2)");
+        command.Parameters.Add(new NpgsqlParameter { Value = DeviceUuid.Of("bench-probe") });
         command.Parameters.Add(new NpgsqlParameter { Value = at });
         return (bool)(await command.ExecuteScalarAsync())!;
     }

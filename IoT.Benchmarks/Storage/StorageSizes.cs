@@ -16,7 +16,7 @@ internal sealed record StorageSizes(int Few, int Many, int Layout, int Messages,
     public static StorageSizes Of(BenchOptions options)
     {
         var sizes = options.IsQuick
-            ? new StorageSizes(200_000, 2_000_000, 200_000, 250_000, 2, 5)
+            ? new StorageSizes(200_000, 2_000_000, 500_000, 250_000, 2, 5)
             : new StorageSizes(200_000, 20_000_000, 2_000_000, 600_000, 3, 15);
         return sizes with { Many = options.Rows ?? sizes.Many, Messages = options.Messages ?? sizes.Messages, Seconds = options.Seconds ?? sizes.Seconds };
     }

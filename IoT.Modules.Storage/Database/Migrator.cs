@@ -26,6 +26,7 @@ internal sealed partial class Migrator(PostgresPools database, TimeProvider time
 
     // While a step waits for a lock, others wait behind it.
     private const string ShortLocks = "set lock_timeout = '2s'";
+    private const string WithoutLimit = "set lock_timeout = 0";
     private const int Tries = 15;
     private static readonly TimeSpan BetweenTries = TimeSpan.FromSeconds(2);
 
@@ -97,7 +98,6 @@ internal sealed partial class Migrator(PostgresPools database, TimeProvider time
 
     private async Task RunStepsAsync(NpgsqlConnection connection, Migration migration, int first, CancellationToken cancellationToken)
     {
-        await connection.ExecuteAsync(new CommandDefinition(ShortLocks, cancellationToken: cancellationToken));
         for (var step = first; step < migration.Steps.Count; step++)
         {
             await connection.ExecuteAsync(new CommandDefinition(
@@ -139,6 +139,8 @@ internal sealed partial class Migrator(PostgresPools database, TimeProvider time
                 return;
             try
             {
+                // What runs concurrently waits for the transactions of others and keeps nobody waiting; given up, it would begin anew.
+                await connection.ExecuteAsync(new CommandDefinition(IsConcurrent(statement) ? WithoutLimit : ShortLocks, cancellationToken: cancellationToken));
                 await connection.ExecuteAsync(new CommandDefinition(statement, commandTimeout: 0, cancellationToken: cancellationToken));
                 return;
             }
@@ -148,6 +150,8 @@ internal sealed partial class Migrator(PostgresPools database, TimeProvider time
             }
         }
     }
+
+    private static bool IsConcurrent(string statement) => statement.Contains("index concurrently", StringComparison.OrdinalIgnoreCase);
 
     [LoggerMessage(1100, LogLevel.Information, "Applied migration {Version} ({Name})")]
     private partial void LogApplied(int version, string name);

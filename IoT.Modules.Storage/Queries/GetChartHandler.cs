@@ -14,11 +14,19 @@ internal sealed class GetChartHandler(QueryLog queries, SeriesOf series, Storage
     private const int MostPoints = 2_000_000;
     private static readonly TimeSpan DefaultSpan = TimeSpan.FromDays(1);
 
-    private const string Rows = "device_data where device_id = s.uuid and data_type = s.type and timestamp >= @From and timestamp < @To";
+    internal const string RawSql =
+        $"""
+         select s.n::int as n, r.timestamp, r.payload from unnest(@Devices, @Types) with ordinality as s (device_id, data_type, n)
+         cross join lateral (select timestamp, payload::text as payload from device_data r where {Readings.Series.OfS} and timestamp >= @From and timestamp < @To limit @Most) r
+         limit @Most
+         """;
 
-    private const string CountSql = $"select count(*) from (select 1 from unnest(@Devices, @Types) as s (uuid, type) cross join lateral (select 1 from {Rows} limit @Most) r limit @Most) c";
-
-    private const string RawSql = $"select s.n::int as n, r.timestamp, r.payload from unnest(@Devices, @Types) with ordinality as s (uuid, type, n) cross join lateral (select timestamp, payload::text as payload from {Rows}) r";
+    // Readings in the whole hours of that time, but for what came within the last minute: at least so many.
+    private const string CountSql =
+        $"""
+         select coalesce(sum(h.count), 0)::bigint from unnest(@Devices, @Types) as s (device_id, data_type)
+         join {SummaryPartitions.HourTable} h on h.device_id = s.device_id and h.data_type = s.data_type and h.metric = '' and h.bucket >= @From and h.bucket <= @To - interval '1 hour'
+         """;
 
     private sealed record RawRow(int N, DateTime Timestamp, string Payload);
 
@@ -43,27 +51,32 @@ internal sealed class GetChartHandler(QueryLog queries, SeriesOf series, Storage
             To = new TypedParameter<object>(to, NpgsqlDbType.TimestampTz),
             Most = options.MaxQueryReadings + 1L,
         };
-        var count = (await queries.QueryAsync<long>("chart_count", CountSql, parameters, cancellationToken, QueryKind.Report))[0];
-        var chart = new Series(from.Ticks, to.Ticks, request);
-        if (count <= options.MaxQueryReadings)
+        var part = (to - from) / Math.Max(1, request.Points / 2);
+        var canUseSummaries = options.Summaries && part >= TimeSpan.FromMinutes(5);
+        // Where it is known beforehand that there are too many, they aren't read.
+        if (!canUseSummaries || (await queries.QueryAsync<long>("chart_count", CountSql, parameters, cancellationToken, QueryKind.Report))[0] <= options.MaxQueryReadings)
         {
-            var (payloads, numbers) = (new PayloadMetrics(), new List<(PayloadMetrics.Node Metric, double Value)>());
+            var raw = new Series(from.Ticks, to.Ticks, request);
+            var (payloads, numbers, count) = (new PayloadMetrics(), new List<(PayloadMetrics.Node Metric, double Value)>(), 0L);
             await foreach (var row in queries.StreamAsync<RawRow>("chart", RawSql, parameters, QueryKind.Report, cancellationToken))
             {
+                if (++count > options.MaxQueryReadings)
+                    break;
                 payloads.Read(Encoding.UTF8.GetBytes(row.Payload), numbers);
                 foreach (var (metric, value) in numbers)
                 {
-                    if (!chart.TryAdd(found[row.N - 1].DeviceId, found[row.N - 1].DataType, metric.Path, row.Timestamp, value))
+                    if (!raw.TryAdd(found[row.N - 1].DeviceId, found[row.N - 1].DataType, metric.Path, row.Timestamp, value))
                         return TooManyPoints();
                 }
             }
-            return chart.ToChart("raw");
+            if (count <= options.MaxQueryReadings)
+                return raw.ToChart("raw");
         }
 
-        var part = (to - from) / Math.Max(1, request.Points / 2);
-        if (!options.Summaries || part < TimeSpan.FromMinutes(5))
+        if (!canUseSummaries)
             return Failure.Invalid("from", FormattableString.Invariant(
                 $"there are more than {options.MaxQueryReadings} readings (Storage__MaxQueryReadings) in that time{(options.Summaries ? "" : ", and no summaries (Storage__Summaries)")}. Narrow from and to, device_id or data_type, or ask for so few points that each stands for ten minutes"));
+        var chart = new Series(from.Ticks, to.Ticks, request);
         var names = found.DistinctBy(s => s.Uuid).ToDictionary(s => s.Uuid, s => s.DeviceId);
         var (width, table) = part >= TimeSpan.FromHours(1) ? (TimeSpan.FromHours(1), SummaryPartitions.HourTable) : (TimeSpan.FromMinutes(5), SummaryPartitions.FineTable);
         await foreach (var row in queries.StreamAsync<SummaryRow>("chart_of_summaries", SummarySql(request, table), new

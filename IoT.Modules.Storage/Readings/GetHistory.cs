@@ -14,19 +14,25 @@ internal sealed class GetHistoryHandler(QueryLog queries, DeviceDirectory direct
     // A page of large payloads ends early, with a cursor: what a request holds in memory has a bound in bytes too.
     private const int MaxPageCharacters = 4 * 1024 * 1024;
 
-    private const string Place =
-        "device_id = @Uuid and timestamp >= @From and timestamp < @To and (timestamp, id) < (@AfterTimestamp, @AfterId) order by timestamp desc, id desc limit @Count";
+    private const string Newest = "order by timestamp desc, id desc limit @Count";
 
-    // Without a data_type, each type's newest are merged: one index serves both.
-    private const string AllTypes =
+    // Each type's newest are merged. Which there are is written down in the transaction of each reading.
+    internal const string AllTypes =
         $"""
-         {Series.DataTypes}
-         select r.* from types
-         cross join lateral (select {Series.ReadingColumns} from device_data where data_type = types.data_type and {Place}) r
-         order by timestamp desc, id desc limit @Count
+         select r.* from (
+             select device_id, data_type, @AfterTimestamp as after_timestamp, @AfterId as after_id from device_series
+             where device_id = @Uuid and newest_hour + interval '1 hour' > @From
+         ) s
+         cross join lateral ({Series.Page}) r
+         {Newest}
          """;
 
-    private const string OneType = $"select {Series.ReadingColumns} from device_data where data_type = @DataType and {Place}";
+    internal const string OneType =
+        $"""
+         select r.* from (select @Uuid as device_id, @DataType::text as data_type, @AfterTimestamp as after_timestamp, @AfterId as after_id) s
+         cross join lateral ({Series.Page}) r
+         {Newest}
+         """;
 
     public async Task<Outcome<HistoryPage>> Handle(GetHistory request, CancellationToken cancellationToken)
     {
@@ -35,16 +41,7 @@ internal sealed class GetHistoryHandler(QueryLog queries, DeviceDirectory direct
 
         var rows = queries.StreamAsync<Series.Row>(
             request.DataType is null ? "history" : "history_of_type", request.DataType is null ? AllTypes : OneType,
-            new
-            {
-                device.Uuid,
-                request.DataType,
-                From = new TypedParameter<object>(request.From ?? Beginning, NpgsqlDbType.TimestampTz),
-                To = new TypedParameter<object>(request.To ?? End, NpgsqlDbType.TimestampTz),
-                AfterTimestamp = new TypedParameter<object>(request.After?.Timestamp ?? End, NpgsqlDbType.TimestampTz),
-                AfterId = request.After?.Id ?? long.MaxValue,
-                Count = request.Limit + 1L,
-            }, QueryKind.Page, cancellationToken, toKeep: request.CacheKey(time) is not null);
+            ParametersOf(device.Uuid, request.DataType, request.From, request.To, request.After, request.Limit + 1L), QueryKind.Page, cancellationToken, toKeep: request.CacheKey(time) is not null);
 
         var items = new List<StoredReading>();
         var characters = 0;
@@ -57,4 +54,15 @@ internal sealed class GetHistoryHandler(QueryLog queries, DeviceDirectory direct
         }
         return new HistoryPage(items, null);
     }
+
+    internal static object ParametersOf(Guid device, string? dataType, DateTime? from, DateTime? to, HistoryCursor? after, long count) => new
+    {
+        Uuid = device,
+        DataType = dataType,
+        From = new TypedParameter<object>(from ?? Beginning, NpgsqlDbType.TimestampTz),
+        To = new TypedParameter<object>(to ?? End, NpgsqlDbType.TimestampTz),
+        AfterTimestamp = new TypedParameter<object>(after?.Timestamp ?? End, NpgsqlDbType.TimestampTz),
+        AfterId = after?.Id ?? long.MaxValue,
+        Count = count,
+    };
 }

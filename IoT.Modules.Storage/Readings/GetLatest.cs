@@ -13,16 +13,22 @@ internal static class Latest
         $"""
          left join lateral (
              select * from (
-                 (select {Series.ReadingColumns} from device_data d
-                  where d.device_id = s.device_id and d.data_type = s.data_type and timestamp >= s.newest_hour and timestamp < s.newest_hour + interval '1 hour'
-                  order by timestamp desc, id desc limit 1)
+                 ({InNewestHour}
+                 {Newest})
                  union all
-                 (select {Series.ReadingColumns} from device_data d
-                  where d.device_id = s.device_id and d.data_type = s.data_type and timestamp < s.newest_hour
-                  order by timestamp desc, id desc limit 1)
+                 ({BeforeNewestHour}
+                 {Newest})
              ) newest limit 1
          ) r on true
          """;
+
+    private const string InNewestHour =
+        $"select {Series.ReadingColumns} from (select * from device_data r where {Series.OfS} and timestamp >= s.newest_hour and timestamp < s.newest_hour + interval '1 hour'";
+
+    private const string BeforeNewestHour = $"select {Series.ReadingColumns} from (select * from device_data r where {Series.OfS} and timestamp < s.newest_hour";
+
+    // As in Series.Page.
+    private const string Newest = "order by timestamp desc fetch first ((select 1)) row with ties) next order by timestamp desc, id desc limit 1";
 
     /// <param name="Id">Null: retention has taken the series' readings.</param>
     internal sealed record Row(string ExternalId, string SeriesType, long? Id, DateTime? Timestamp, string? Payload, string? Status)

@@ -12,11 +12,8 @@ internal static class ReadingsOfSeries
     // The rows come in the order of the series, each newest first: a nested loop, because of the lateral limit.
     public const string Sql =
         $"""
-         select s.n::int as n, r.* from unnest(@Devices, @Types, @AfterTimestamps, @AfterIds) with ordinality as s (uuid, type, after_timestamp, after_id, n)
-         cross join lateral (
-             select {Series.ReadingColumns} from device_data
-             where device_id = s.uuid and data_type = s.type and timestamp >= @From and timestamp < @To and (timestamp, id) < (s.after_timestamp, s.after_id)
-             order by timestamp desc, id desc limit @Count) r
+         select s.n::int as n, r.* from unnest(@Devices, @Types, @AfterTimestamps, @AfterIds) with ordinality as s (device_id, data_type, after_timestamp, after_id, n)
+         cross join lateral ({Series.Page}) r
          """;
 
     internal sealed record Row(int N, long Id, DateTime Timestamp, string DataType, string Payload, string Status)

@@ -4,6 +4,7 @@ using IoT.Modules.Storage.Cache;
 using IoT.Modules.Storage.Contracts;
 using IoT.Modules.Storage.Database;
 using IoT.Modules.Storage.Partitions;
+using IoT.Modules.Storage.Readings;
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using NpgsqlTypes;
@@ -21,11 +22,15 @@ internal sealed partial class SummaryRebuild(PostgresPools database, SummaryTabl
     private const int RowsInPart = 100_000;
     private const int MostParts = 256;
 
-    private const string Readings =
-        """
-        select device_id, timestamp, data_type, payload::text, id from device_data
-        where device_id >= $1 and device_id <= $2 and timestamp >= $3 and timestamp < $4 order by device_id
-        """;
+    // Series by series, by the index: a nested loop, because of the lateral offset.
+    internal const string Readings =
+        $"""
+         select s.device_id, r.timestamp, s.data_type, r.payload::text, r.id
+         from device_series s
+         cross join lateral (select * from device_data r where {Series.OfS} and timestamp >= $3 and timestamp < $4 offset 0) r
+         where s.device_id >= $1 and s.device_id <= $2 and s.newest_hour + interval '1 hour' > $3
+         order by s.device_id
+         """;
 
     private volatile bool _isAsked;
     private volatile bool _isRunning;
@@ -92,6 +97,9 @@ internal sealed partial class SummaryRebuild(PostgresPools database, SummaryTabl
         (_done, _total) = (0, parts.Count);
         foreach (var (range, part, count) in parts)
         {
+            // Whatever way they came.
+            if (part == 0)
+                await connection.ExecuteAsync(new CommandDefinition("select learn_device_series(@From, @To)", new { From = Typed(range.From), To = Typed(range.To) }, commandTimeout: 0, cancellationToken: cancellationToken));
             await RebuildAsync(connection, range, DeviceAt(part, count, isEnd: false), DeviceAt(part + 1, count, isEnd: true), cancellationToken);
             caches.Removed();
             _done++;
@@ -137,9 +145,9 @@ internal sealed partial class SummaryRebuild(PostgresPools database, SummaryTabl
         {
             await connection.ExecuteAsync("select pg_advisory_unlock(@AdvisoryLock)", new { SummaryTables.AdvisoryLock });
         }
-
-        static TypedParameter<object> Typed(DateTime at) => new(at, NpgsqlDbType.TimestampTz);
     }
+
+    private static TypedParameter<object> Typed(DateTime at) => new(at, NpgsqlDbType.TimestampTz);
 
     private async Task AddAsync(
         NpgsqlConnection reading, NpgsqlTransaction view, NpgsqlConnection connection, NpgsqlTransaction transaction,

@@ -195,7 +195,7 @@ public sealed class UpgradeTests(UpgradeServer server) : IClassFixture<UpgradeSe
         Assert.Contains("9999", output.ToString(), StringComparison.Ordinal);
     }
 
-    private static async Task MigrateAsync(string database, IReadOnlyList<Migration>? known = null)
+    internal static async Task MigrateAsync(string database, IReadOnlyList<Migration>? known = null)
     {
         await using var pools = await OpenAsync(database);
         await MigratorOf(pools, known).ApplyAsync(TestContext.Current.CancellationToken);
@@ -208,10 +208,10 @@ public sealed class UpgradeTests(UpgradeServer server) : IClassFixture<UpgradeSe
         Assert.True(await MigratorOf(pools, null).ApplyBesideIngestAsync(TestContext.Current.CancellationToken));
     }
 
-    private static Migrator MigratorOf(PostgresPools pools, IReadOnlyList<Migration>? known) =>
+    internal static Migrator MigratorOf(PostgresPools pools, IReadOnlyList<Migration>? known) =>
         new(pools, TimeProvider.System, NullLogger<Migrator>.Instance) { Known = known ?? Migration.Known };
 
-    private static Task<PostgresPools> OpenAsync(string database)
+    internal static Task<PostgresPools> OpenAsync(string database)
     {
         var pools = new PostgresPools(new StorageOptions());
         pools.Open(new NpgsqlConnectionStringBuilder(database) { Pooling = true }.ConnectionString, database);

@@ -127,6 +127,30 @@ public sealed class QueryTests(SharedPlatform platform)
     }
 
     [Fact]
+    public async Task A_chart_of_more_readings_than_may_be_read_is_made_of_summaries()
+    {
+        await using var own = new Platform(("Storage__MaxQueryReadings", "1000"));
+        await own.StartAsync();
+        var device = await own.NewDeviceAsync();
+        var lines = Enumerable.Range(0, 1_100).Select(n => $$$"""{"data_type":"t","timestamp":"{{{At(10 * n)}}}","payload":{"n":{{{(n == 500 ? 9_999 : n % 10)}}}}}""");
+        Assert.Equal(1_100, (await own.As(device.Token).PostReadingAsync(string.Join('\n', lines), "application/x-ndjson")).Accepted);
+        await own.StoredAsync(device.Id);
+
+        var path = $"/api/v1/devices/{device.Id}/data?from={At(0)}";
+        for (var round = 0; round < 2; round++)
+        {
+            // At first it is found out while reading them, afterwards before.
+            var chart = await own.Client.ReadAsync($"{path}&to={At(11_000)}&points=100");
+            Assert.Equal("hour", chart.Json.GetProperty("resolution").GetString());
+            Assert.Equal(9_999, chart.Items.Single().GetProperty("points").EnumerateArray().Max(p => p.GetProperty("value").GetDouble()));
+            Assert.Equal("raw", (await own.Client.ReadAsync($"{path}&to={At(9_990)}&points=100")).Json.GetProperty("resolution").GetString());
+            var refused = await own.Client.ReadAsync($"{path}&to={At(11_000)}&points=5000");
+            Assert.Equal((400, "from"), (refused.Status, Assert.Single(refused.Fields)));
+            Assert.InRange((await own.Client.SendAsync(HttpMethod.Post, "/api/v1/summaries:fold")).Status, 200, 299);
+        }
+    }
+
+    [Fact]
     public async Task Buckets_of_several_devices_are_those_of_each()
     {
         var (location, devices) = await FactoryAsync(3);

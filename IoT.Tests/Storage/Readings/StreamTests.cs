@@ -25,6 +25,7 @@ public sealed class StreamTests
                 returning 1)
             select count(*) from rows
             """, device.Id);
+        await platform.ScalarAsync<long>("select 1::bigint from learn_device_series()");
         var path = $"/api/v1/devices/{device.Id}/data";
         await platform.Client.ReadAsync($"{path}?limit=1000", "text/csv");
         var before = platform.PeakMemory();
