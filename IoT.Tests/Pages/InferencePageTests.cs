@@ -26,6 +26,11 @@ public sealed class InferencePageTests(Browser browser) : IClassFixture<Browser>
             await Assertions.Expect(row).ToContainTextAsync("overheating");
             await row.Locator("summary").ClickAsync();
             await Assertions.Expect(row.Locator(".because").First).ToContainTextAsync("31.5");
+            var rules = visit.Page.Locator("#documents tbody tr").Filter(new LocatorFilterOptions { HasText = site.NameOf("rules") });
+            await Assertions.Expect(rules).ToContainTextAsync("Rules");
+            var text = await visit.Page.APIRequest.GetAsync(await rules.Locator("a").GetAttributeAsync("href") ?? "");
+            Assert.Equal("text/plain; charset=utf-8", text.Headers["content-type"]);
+            Assert.Contains("# @name overheating", await text.TextAsync(), StringComparison.Ordinal);
             await visit.PhotographAsync($"inferences-{width}");
             var excess = await visit.Page.EvaluateAsync<int>("document.documentElement.scrollWidth - document.documentElement.clientWidth");
             Assert.True(excess <= 0, $"{excess} pixels too wide");

@@ -17,7 +17,31 @@ internal sealed class IndexModel(IMediator mediator, TimeProvider time) : SitePa
 
     public ShownInferences Shown { get; private set; } = null!;
 
-    public async Task<IActionResult> OnGetAsync(CancellationToken stop) => await GatherAsync(stop) ?? Page();
+    /// <summary>What holds, models first.</summary>
+    public IReadOnlyList<(DocumentKind Kind, DocumentVersion Document)> Documents { get; private set; } = [];
+
+    public async Task<IActionResult> OnGetAsync(CancellationToken stop)
+    {
+        if (await GatherAsync(stop) is { } error)
+            return error;
+        var documents = new List<(DocumentKind, DocumentVersion)>();
+        foreach (var kind in Enum.GetValues<DocumentKind>())
+        {
+            var listed = await mediator.Send(new ListDocuments(kind), stop);
+            if (listed.Failure is { } failure)
+                return ErrorPage(failure);
+            documents.AddRange(listed.Value.Items.Select(document => (kind, document)));
+        }
+        Documents = documents;
+        return Page();
+    }
+
+    /// <summary>The text of a document that holds, to be read.</summary>
+    public async Task<IActionResult> OnGetTextAsync(DocumentKind kind, string? name, CancellationToken stop)
+    {
+        var read = await mediator.Send(new ReadDocument(kind, name ?? ""), stop);
+        return read.Failure is { } failure ? ErrorPage(failure) : File(read.Value.Content.ToArray(), "text/plain; charset=utf-8");
+    }
 
     /// <summary>What changes, alone; the page's script puts it in place.</summary>
     public async Task<IActionResult> OnGetLiveAsync(CancellationToken stop) => await GatherAsync(stop) ?? Partial("_Inferences", Shown);
@@ -30,7 +54,8 @@ internal sealed class IndexModel(IMediator mediator, TimeProvider time) : SitePa
             return ErrorPage(failure);
         Shown = new ShownInferences(
             time.GetUtcNow().UtcDateTime,
-            [.. active.Value.Items.Select(ShownInference.Of)], active.Value.NextCursor is not null,
+            // What few things have comes first: where things are is true of all of them, and seldom what somebody looks for.
+            [.. active.Value.Items.GroupBy(inference => inference.Rule).OrderBy(rule => rule.Count()).SelectMany(rule => rule).Select(ShownInference.Of)], active.Value.NextCursor is not null,
             [.. past.Value.Items.Select(ShownInference.Of)], past.Value.NextCursor is not null);
         return null;
     }
