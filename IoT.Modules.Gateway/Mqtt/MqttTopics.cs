@@ -1,4 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
+using System.Text;
 
 namespace IoT.Modules.Gateway.Mqtt;
 
@@ -31,6 +32,25 @@ internal static class MqttTopics
         topicOrFilter.StartsWith(Devices, StringComparison.Ordinal) || topicOrFilter == "devices"
         || topicOrFilter.StartsWith(Inferences, StringComparison.Ordinal) || topicOrFilter == "inferences"
         || topicOrFilter.StartsWith(Sys, StringComparison.Ordinal);
+
+    /// <summary>
+    /// Whether right UTF-8 has control characters or what Unicode calls no characters. A server may refuse them (3.1.1 1.5.3, 5 1.5.4), and
+    /// Mosquitto does. In the values of properties they are let through: there people put text of any kind.
+    /// </summary>
+    public static bool HasDisallowed(ReadOnlySpan<byte> utf8)
+    {
+        if (utf8.IndexOfAnyInRange((byte)0, (byte)0x1F) >= 0 || utf8.Contains((byte)0x7F))
+            return true;
+        if (Ascii.IsValid(utf8))
+            return false;
+        while (Rune.DecodeFromUtf8(utf8, out var rune, out var length) is System.Buffers.OperationStatus.Done)
+        {
+            if (rune.Value is >= 0x80 and <= 0x9F or >= 0xFDD0 and <= 0xFDEF || (rune.Value & 0xFFFE) == 0xFFFE)
+                return true;
+            utf8 = utf8[length..];
+        }
+        return false;
+    }
 
     /// <summary>Of right UTF-8 without NUL: no wildcard, not empty, not too deep.</summary>
     public static bool IsValidName(ReadOnlySpan<byte> topic) =>

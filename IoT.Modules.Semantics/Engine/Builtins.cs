@@ -174,7 +174,7 @@ internal sealed class Builtins(TermDictionary terms)
         {
             BuiltinCode.Difference => first - second,
             BuiltinCode.Quotient => Number.Divide(first, second),
-            BuiltinCode.IntegerQuotient => Number.Divide(first, second) is { } quotient ? (quotient.Negated.AsDouble > 0 ? quotient.Ceiled : quotient.Floored) : null,
+            BuiltinCode.IntegerQuotient => Number.Divide(first, second) is { } quotient ? (quotient.AsDouble < 0 ? quotient.Ceiled : quotient.Floored) : null,
             BuiltinCode.Remainder => Number.Remainder(first, second),
             BuiltinCode.Power => Number.Power(first, second),
             _ => null,

@@ -120,6 +120,8 @@ internal sealed partial class Evaluator(FactStore store, TermDictionary terms, E
                 return !Test(test.Code, Value(test.Left), Value(test.Right)) || Interpret(plan, index + 1, degree);
             case FunctionStep function:
                 return !Interpret(function, index) || Interpret(plan, index + 1, degree);
+            case StandsStep:
+                return !Stands(index) || Interpret(plan, index + 1, degree);
             case AbsentStep:
                 return Exists(index) || Interpret(plan, index + 1, degree);
             case GatherStep gather:
@@ -299,6 +301,22 @@ internal sealed partial class Evaluator(FactStore store, TermDictionary terms, E
         for (var i = 0; i < arguments.Length; i++)
             arguments[i] = Value(function.Arguments[i]);
         return _builtins.Compute(function.Code, arguments, function.IsList);
+    }
+
+    /// <summary>Whether one of the heads may be a fact that the rule holds up.</summary>
+    public bool Stands(int step)
+    {
+        foreach (ref readonly var head in ((StandsStep)Plan!.Steps[step]).Heads.AsSpan())
+        {
+            if (head is { HasS: true, HasO: true })
+            {
+                if (Store.Find(Value(head.S), Value(head.P), Value(head.O)) is var row and not 0 && Rows[row].Rule == Plan.Rule.Id)
+                    return true;
+            }
+            else if (head.HasS ? BySubject.Head(Value(head.S), Value(head.P)) != 0 : ByObject.Head(Value(head.O), Value(head.P)) != 0)
+                return true;
+        }
+        return false;
     }
 
     public bool IsSame(Rules.BuiltinCode code, int result, int bound) => _builtins.IsSame(code, result, bound);

@@ -21,6 +21,7 @@ internal sealed partial class KnowledgeBase
     private readonly Dictionary<long, int> _values = [];
     private readonly HashSet<int> _single = [];
     private readonly Stack<Action> _undo = new();
+    private readonly List<ValueBefore> _valuesBefore = [];
     private readonly Stack<int> _freeRuleIds = new();
     private int _nextRuleId;
 
@@ -131,6 +132,7 @@ internal sealed partial class KnowledgeBase
                     var (derived, asserted) = Changes();
                     _reasoner.Commit();
                     _undo.Clear();
+                    _valuesBefore.Clear();
                     if (!ReferenceEquals(rules, _reasoner.Rules))
                     {
                         foreach (var gone in rules.Rules.Except(_reasoner.Rules.Rules))
@@ -192,6 +194,17 @@ internal sealed partial class KnowledgeBase
 
     private void Undo(RuleBase rules)
     {
+        for (var i = _valuesBefore.Count - 1; i >= 0; i--)
+        {
+            var (key, row, tag) = _valuesBefore[i];
+            if (key == 0)
+                _store.SetTag(row, tag);
+            else if (row != 0)
+                _values[key] = row;
+            else
+                _values.Remove(key);
+        }
+        _valuesBefore.Clear();
         while (_undo.TryPop(out var undo))
             undo();
         _reasoner.Rollback(rules);
@@ -357,13 +370,7 @@ internal sealed partial class KnowledgeBase
             _values[key] = row;
         else
             _values.Remove(key);
-        _undo.Push(() =>
-        {
-            if (before != 0)
-                _values[key] = before;
-            else
-                _values.Remove(key);
-        });
+        _valuesBefore.Add(new(key, before, 0));
     }
 
     private void SetTag(int row, long tag)
@@ -372,8 +379,11 @@ internal sealed partial class KnowledgeBase
         if (before == tag)
             return;
         _store.SetTag(row, tag);
-        _undo.Push(() => _store.SetTag(row, before));
+        _valuesBefore.Add(new(0, row, before));
     }
+
+    /// <summary>A value's row, or with no key a row's tag, before the change. Values and tags change in no way that another undo minds.</summary>
+    private readonly record struct ValueBefore(long Key, int Row, long Tag);
 
     // Values that have been replaced leave their literals behind.
     private void Sweep(bool isForced = false)

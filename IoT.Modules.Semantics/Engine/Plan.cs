@@ -62,6 +62,17 @@ internal sealed record FunctionStep(BuiltinCode Code, int[] Arguments, bool IsLi
 
 internal sealed record MembersStep(int[] Items, bool IsList, int Member, bool Binds) : Step;
 
+/// <summary>Goes on when a head may have something to lose: a fact as far as its terms are known by now.</summary>
+internal sealed record StandsStep(HeadKey[] Heads) : Step
+{
+    public override string ToString() => $"s{string.Join(',', Heads)}";
+}
+
+/// <summary>What is known of a head: 0 of a term that isn't known yet; the predicate always is.</summary>
+/// <param name="HasS">The subject is known.</param>
+/// <param name="HasO">The object is known.</param>
+internal readonly record struct HeadKey(int S, int P, int O, bool HasS, bool HasO);
+
 internal sealed record AbsentStep(Plan Inner) : Step;
 
 internal sealed record GatherStep(Plan Inner, int List, bool Binds, int Part) : Step;

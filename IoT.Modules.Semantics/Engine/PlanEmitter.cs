@@ -82,6 +82,13 @@ internal sealed class PlanEmitter
             case FunctionStep function:
                 Compute(function, index, next);
                 break;
+            case StandsStep:
+                Spill();
+                _il.Emit(OpCodes.Ldarg_0);
+                _il.Emit(OpCodes.Ldc_I4, index);
+                Call(nameof(Evaluator.Stands));
+                _il.Emit(OpCodes.Brfalse, next);
+                break;
             case AbsentStep:
                 Spill();
                 _il.Emit(OpCodes.Ldarg_0);

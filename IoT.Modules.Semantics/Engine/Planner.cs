@@ -24,10 +24,67 @@ internal sealed class Planner(FactStore store)
             var shared = rule.InPatterns;
             var atom = trigger.Atom;
             steps.Add(Given(atom, bound, shared.Contains, part: -1));
-            return new Plan(rule, goal, [.. steps, .. Steps(rule, rule.Body, bound, -1, outer: [])]) { MadeFor = Sizes(rule), CheckedAt = store.Count };
+            steps.AddRange(Steps(rule, rule.Body, bound, -1, outer: []));
+            return new Plan(rule, goal, goal == Goal.Undermine ? Pruned(rule, steps) : [.. steps]) { MadeFor = Sizes(rule), CheckedAt = store.Count };
         }
         steps.Add(Given(trigger.Atom, bound, _ => true, trigger.Part));
-        return new Plan(rule, goal, [.. steps, .. Steps(rule, rule.Body, bound, trigger.Part, outer: [])]) { MadeFor = Sizes(rule), CheckedAt = store.Count };
+        steps.AddRange(Steps(rule, rule.Body, bound, trigger.Part, outer: []));
+        return new Plan(rule, goal, goal == Goal.Undermine ? Pruned(rule, steps) : [.. steps]) { MadeFor = Sizes(rule), CheckedAt = store.Count };
+    }
+
+    // What is lost matters where there are conclusions to be lost, and most changed readings have none: that is asked as soon as a join
+    // knows enough of the heads to ask, and again whenever it knows more.
+    private static Step[] Pruned(CompiledRule rule, List<Step> steps)
+    {
+        if (rule.Heads.Any(head => Operand.IsSkolem(head.S) || Operand.IsSkolem(head.O)))
+            return [.. steps];
+        var pruned = new List<Step>();
+        var bound = new HashSet<int>();
+        var known = -1;
+        for (var i = 0; i < steps.Count; i++)
+        {
+            pruned.Add(steps[i]);
+            // What only the inside of a negation binds is no value of the body's.
+            bound.UnionWith(BoundBy(steps[i]).Where(slot => steps[i] is not ScanStep { Access: Access.Given, Part: < 0 } || rule.InPatterns.Contains(slot)));
+            // A condition that follows is cheaper than asking.
+            if (i + 1 == steps.Count || steps[i + 1] is TestStep or ScanStep { Access: Access.Exact })
+                continue;
+            var keys = rule.Heads.Select(KeyOf).ToArray();
+            if (!keys.All(key => key is { HasS: true } or { HasO: true }) || !keys.All(key => IsKnown(key.P)))
+                continue;
+            var now = keys.Sum(key => (key.HasS ? 1 : 0) + (key.HasO ? 1 : 0));
+            if (now > known)
+                pruned.Add(new StandsStep(keys));
+            known = now;
+        }
+        return [.. pruned];
+
+        bool IsKnown(int operand) => !Operand.IsSlot(operand) || bound.Contains(operand);
+
+        HeadKey KeyOf(AtomPart head) => new(IsKnown(head.S) ? head.S : 0, head.P, IsKnown(head.O) ? head.O : 0, IsKnown(head.S), IsKnown(head.O));
+    }
+
+    private static IEnumerable<int> BoundBy(Step step)
+    {
+        switch (step)
+        {
+            case ScanStep scan:
+                foreach (var (operand, use) in new[] { (scan.S, scan.UseS), (scan.P, scan.UseP), (scan.O, scan.UseO) })
+                {
+                    if (use == Use.Bind)
+                        yield return operand;
+                }
+                break;
+            case FunctionStep { Binds: true } function:
+                yield return function.Result;
+                break;
+            case MembersStep { Binds: true } members:
+                yield return members.Member;
+                break;
+            case GatherStep { Binds: true } gather:
+                yield return gather.List;
+                break;
+        }
     }
 
     /// <summary>From a head that is given: is there support for it?</summary>

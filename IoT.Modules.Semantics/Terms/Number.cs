@@ -66,6 +66,32 @@ internal readonly struct Number
             : new Number(type, 0, mantissa, scale, Approximate(mantissa, scale));
     }
 
+    // Of readings: no long numbers are needed.
+    private static Number Exact(NumberType type, Int128 mantissa, int scale)
+    {
+        if (mantissa < long.MinValue || mantissa > long.MaxValue)
+            return Exact(type, (BigInteger)mantissa, scale);
+        var small = (long)mantissa;
+        while (scale > 0 && small % 10 == 0)
+        {
+            small /= 10;
+            scale--;
+        }
+        return Small(type, small, scale);
+    }
+
+    // Exact numbers whose mantissas, brought to the same scale, can't overflow when they are added.
+    private static bool AreSmall(in Number left, in Number right, out Int128 a, out Int128 b, out int scale)
+    {
+        (a, b, scale) = (0, 0, 0);
+        if (!left.IsExact || !right.IsExact || left._big is not null || right._big is not null || Math.Abs(left._scale - right._scale) >= Powers.Length)
+            return false;
+        scale = Math.Max(left._scale, right._scale);
+        a = (Int128)left._small * Powers[scale - left._scale];
+        b = (Int128)right._small * Powers[scale - right._scale];
+        return true;
+    }
+
     /// <summary>Reads the lexical form of a numeric type; false when it isn't one of that type's.</summary>
     public static bool TryParse(NumberType type, ReadOnlySpan<byte> text, out Number number)
     {
@@ -84,8 +110,8 @@ internal readonly struct Number
     {
         if (left.IsExact && right.IsExact)
         {
-            if (left._big is null && right._big is null && left._scale == right._scale)
-                return left._small.CompareTo(right._small);
+            if (AreSmall(left, right, out var one, out var other, out _))
+                return one.CompareTo(other);
             var (a, b, _) = Aligned(left, right);
             return a.CompareTo(b);
         }
@@ -95,9 +121,13 @@ internal readonly struct Number
         return double.IsNaN(x) || double.IsNaN(y) ? null : x.CompareTo(y);
     }
 
-    public static Number operator +(in Number left, in Number right) => Apply(left, right, static (a, b) => a + b, static (a, b) => a + b);
+    public static Number operator +(in Number left, in Number right) => AreSmall(left, right, out var a, out var b, out var scale)
+        ? Exact(Wider(left, right), a + b, scale)
+        : Apply(left, right, static (a, b) => a + b, static (a, b) => a + b);
 
-    public static Number operator -(in Number left, in Number right) => Apply(left, right, static (a, b) => a - b, static (a, b) => a - b);
+    public static Number operator -(in Number left, in Number right) => AreSmall(left, right, out var a, out var b, out var scale)
+        ? Exact(Wider(left, right), a - b, scale)
+        : Apply(left, right, static (a, b) => a - b, static (a, b) => a - b);
 
     public static Number operator *(in Number left, in Number right) => left.IsExact && right.IsExact
         ? Exact(Wider(left, right), left.Mantissa * right.Mantissa, left._scale + right._scale)
@@ -140,12 +170,12 @@ internal readonly struct Number
 
     public Number Absolute => IsExact ? Exact(Type, BigInteger.Abs(Mantissa), _scale) : new Number(Type, 0, null, 0, Math.Abs(_double));
 
-    /// <summary>To the nearest integer, halves upward, as XPath's fn:round.</summary>
-    public Number Rounded => IsExact ? Floor(Exact(NumberType.Decimal, (Mantissa * 2) + BigInteger.Pow(10, _scale), _scale), 2) : new Number(Type, 0, null, 0, Math.Floor(_double + 0.5));
+    /// <summary>To the nearest integer, halves upward, as XPath's fn:round; of whatever type, an integer. Null of what is not finite.</summary>
+    public Number? Rounded => IsExact ? Floor(Exact(NumberType.Decimal, (Mantissa * 2) + BigInteger.Pow(10, _scale), _scale), 2) : Whole(HalfUp(_double));
 
-    public Number Floored => IsExact ? Floor(this, 1) : new Number(Type, 0, null, 0, Math.Floor(_double));
+    public Number? Floored => IsExact ? Floor(this, 1) : Whole(Math.Floor(_double));
 
-    public Number Ceiled => IsExact ? Floor(Negated, 1).Negated : new Number(Type, 0, null, 0, Math.Ceiling(_double));
+    public Number? Ceiled => IsExact ? Floor(Negated, 1).Negated : Whole(Math.Ceiling(_double));
 
     /// <summary>The canonical lexical form of its type.</summary>
     public string Lexical
@@ -214,6 +244,7 @@ internal readonly struct Number
         scale < Tens.Length && Math.Abs((double)mantissa) <= 1L << 53 ? mantissa / Tens[scale] : Approximate((BigInteger)mantissa, scale);
 
     private static readonly System.Buffers.SearchValues<byte> BinaryCharacters = System.Buffers.SearchValues.Create("0123456789+-.eE"u8);
+    private static readonly long[] Powers = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000, 10_000_000_000, 100_000_000_000, 1_000_000_000_000];
     private static readonly double[] Tens = [1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22];
 
     private static Number Apply(in Number left, in Number right, Func<BigInteger, BigInteger, BigInteger> exact, Func<double, double, double> binary)
@@ -255,6 +286,11 @@ internal readonly struct Number
             quotient -= 1;
         return Exact(NumberType.Integer, quotient, 0);
     }
+
+    private static Number? Whole(double value) => double.IsFinite(value) ? Exact(NumberType.Integer, new BigInteger(value), 0) : null;
+
+    // Adding a half to the greatest double below one would give one.
+    private static double HalfUp(double value) => Math.Floor(value) is var floor && value - floor >= 0.5 ? floor + 1 : floor;
 
     private static bool TryParseExact(NumberType type, ReadOnlySpan<byte> text, out Number number)
     {

@@ -107,7 +107,7 @@ internal sealed partial class MqttConnection
                 fault = Fault.Protocol("A publish has neither topic nor alias.");
                 return null;
             }
-            return _lastTopic = _services.Topics.Get(utf8, out fault);
+            return _lastTopic = NewTopic(utf8, out fault);
         }
         if (alias is 0 or > MostAliases)
         {
@@ -115,10 +115,19 @@ internal sealed partial class MqttConnection
             return null;
         }
         if (!utf8.IsEmpty)
-            return (_aliases ??= new PublishTopic?[MostAliases])[alias - 1] = _services.Topics.Get(utf8, out fault);
+            return (_aliases ??= new PublishTopic?[MostAliases])[alias - 1] = NewTopic(utf8, out fault);
         if (_aliases?[alias - 1] is { } known)
             return known;
         fault = Fault.Protocol("A publish has an alias that stands for no topic.");
+        return null;
+    }
+
+    private PublishTopic? NewTopic(ReadOnlySpan<byte> utf8, out Fault fault)
+    {
+        var topic = _services.Topics.Get(utf8, out fault);
+        if (topic is null || !MqttTopics.HasDisallowed(utf8))
+            return topic;
+        fault = Fault.Malformed("The topic contains control characters.");
         return null;
     }
 
@@ -170,8 +179,8 @@ internal sealed partial class MqttConnection
                 : Reason.Success;
             if (reason != Reason.Success)
             {
-                // 3.1.1 knows one code for failure.
-                codes[i] = (byte)(IsVersion5 ? reason : Reason.UnspecifiedError);
+                // 3.1.1 knows one code for failure; 3.1 none, and is told what it asked for.
+                codes[i] = IsVersion5 ? (byte)reason : IsVersion31 ? (byte)(options & 3) : (byte)Reason.UnspecifiedError;
                 continue;
             }
             var subscription = new Subscription(session, filter, options, packet.SubscriptionId);

@@ -14,7 +14,7 @@ internal sealed partial class MqttConnection
             return;
         }
         var fault = ConnectDecoder.Read(frame, out var connect);
-        IsVersion5 = ConnectDecoder.IsVersion5(frame);
+        (IsVersion5, IsVersion31) = (ConnectDecoder.IsVersion5(frame), connect.IsVersion31);
         if (fault is { } wrong)
         {
             // 3.1.1 has a word for a wrong version only.
@@ -27,9 +27,9 @@ internal sealed partial class MqttConnection
             return;
         }
         var isAssigned = connect.ClientId.Length == 0;
-        if (isAssigned && !connect.IsVersion5 && !connect.IsCleanStart)
+        if (isAssigned && !connect.IsVersion5 && (connect.IsVersion31 || !connect.IsCleanStart))
         {
-            Refuse(Reason.ClientIdentifierNotValid, "A session that is to last needs a client id.", true, flush);
+            Refuse(Reason.ClientIdentifierNotValid, "A session that is to last needs a client id, and in MQTT 3.1 any.", true, flush);
             return;
         }
         if (isAssigned)

@@ -63,6 +63,8 @@ internal sealed partial class MqttConnection : IDisposable
 
     public bool IsVersion5 { get; private set; }
 
+    public bool IsVersion31 { get; private set; }
+
     /// <summary>Most messages with QoS 1 and 2 that may be under way to the client.</summary>
     public int SendQuota { get; private set; }
 
@@ -231,10 +233,12 @@ internal sealed partial class MqttConnection : IDisposable
         }
     }
 
-    private ValueTask HandleAsync(in Frame frame, FlushSet flush)
+    private ValueTask HandleAsync(Frame frame, FlushSet flush)
     {
         if (Identity is null)
             return SignInAsync(frame, flush);
+        if (IsVersion31)
+            frame = PacketDecoder.WithFlagsOf311(frame);
         switch (frame.Type)
         {
             case PacketType.Publish:
@@ -256,7 +260,7 @@ internal sealed partial class MqttConnection : IDisposable
                 HandleDisconnect(frame);
                 return ValueTask.CompletedTask;
             case 0:
-                Fail(Fault.Malformed("There is no packet of type 0."));
+                Fail(Fault.Protocol("There is no packet of type 0."));
                 return ValueTask.CompletedTask;
             default:
                 Fail(Fault.Protocol($"{frame.Type} is not a client's to send now."));

@@ -11,6 +11,8 @@ internal sealed class BrokerJournalWriter(IBrokerJournal journal)
 
     private readonly ConcurrentQueue<BrokerChange> _late = new();
     private long _nextSessionId = 1;
+    private readonly Lock _gate = new();
+    private TaskCompletionSource? _noneLate;
     private long _nextMessageId;
 
     public async Task<BrokerSnapshot> LoadAsync(CancellationToken cancellationToken)
@@ -24,9 +26,9 @@ internal sealed class BrokerJournalWriter(IBrokerJournal journal)
 
     public long NextMessageId() => Interlocked.Increment(ref _nextMessageId);
 
-    /// <summary>Completes when it is on disk.</summary>
+    /// <summary>Completes when it is on disk. What was posted before goes before: a session is opened behind its end, and what was sent then is what that says.</summary>
     public Task Append(params IReadOnlyList<BrokerChange> changes) =>
-        journal.TryAppend(changes, out var committed) ? committed : journal.AppendAsync(changes);
+        _late.IsEmpty && journal.TryAppend(changes, out var committed) ? committed : AppendLateAsync(changes);
 
     /// <summary>Nobody waits for it. When the log is full it follows later.</summary>
     public void Post(BrokerChange change)
@@ -43,5 +45,25 @@ internal sealed class BrokerJournalWriter(IBrokerJournal journal)
     {
         while (_late.TryPeek(out var change) && journal.TryAppend([change], out _))
             _late.TryDequeue(out _);
+        lock (_gate)
+        {
+            if (!_late.IsEmpty)
+                return;
+            _noneLate?.TrySetResult();
+            _noneLate = null;
+        }
+    }
+
+    private async Task AppendLateAsync(IReadOnlyList<BrokerChange> changes)
+    {
+        while (NoneLate() is { IsCompleted: false } noneLate)
+            await noneLate;
+        await journal.AppendAsync(changes);
+    }
+
+    private Task NoneLate()
+    {
+        lock (_gate)
+            return _late.IsEmpty ? Task.CompletedTask : (_noneLate ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
     }
 }

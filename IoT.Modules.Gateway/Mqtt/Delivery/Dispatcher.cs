@@ -9,7 +9,8 @@ namespace IoT.Modules.Gateway.Mqtt.Delivery;
 /// <summary>One session's share in a message.</summary>
 /// <param name="IsRetain">The flag that it gets.</param>
 /// <param name="Group">The shared subscription that it comes by; null: none.</param>
-internal readonly record struct Dispatch(Session Session, byte Qos, bool IsRetain, uint[]? SubscriptionIds, SharedGroup? Group);
+/// <param name="PacketId">Of one that is to be on disk; 0: it gets one when it goes out.</param>
+internal readonly record struct Dispatch(Session Session, byte Qos, bool IsRetain, uint[]? SubscriptionIds, SharedGroup? Group, ushort PacketId = 0);
 
 /// <summary>Who gets a message: decided before it is logged, so that the queues it goes into are logged with it.</summary>
 internal sealed class DeliveryPlan(Message message, BrokerJournalWriter journal, RetainedStore retained) : IDisposable
@@ -21,7 +22,8 @@ internal sealed class DeliveryPlan(Message message, BrokerJournalWriter journal,
 
     public bool SetsRetained { get; set; }
 
-    public int Count => _count;
+    /// <summary>Somebody is subscribed, be it the publisher who does not want its own.</summary>
+    public bool IsMatched { get; init; }
 
     public void Add(in Dispatch dispatch)
     {
@@ -44,10 +46,12 @@ internal sealed class DeliveryPlan(Message message, BrokerJournalWriter journal,
             return null;
         _messageId = journal.NextMessageId();
         var deliveries = new List<Durable.Delivery>(_durable);
-        foreach (var dispatch in _dispatches.AsSpan(0, _count))
+        foreach (ref var dispatch in _dispatches.AsSpan(0, _count))
         {
-            if (dispatch.Qos > 0 && dispatch.Session.IsDurable)
-                deliveries.Add(new Durable.Delivery(dispatch.Session.Id, dispatch.Qos, dispatch.IsRetain, dispatch.SubscriptionIds));
+            if (dispatch.Qos == 0 || !dispatch.Session.IsDurable)
+                continue;
+            dispatch = dispatch with { PacketId = dispatch.Session.ReservePacketId() };
+            deliveries.Add(new Durable.Delivery(dispatch.Session.Id, dispatch.Qos, dispatch.IsRetain, dispatch.SubscriptionIds, dispatch.PacketId));
         }
         return new MessageTaken(_messageId, message.ToSaved(), SetsRetained, deliveries);
     }
@@ -80,8 +84,8 @@ internal sealed class Dispatcher(TopicTrie trie, RetainedStore retained, BrokerJ
     /// <param name="publisher">Null: no session's, as the platform's own.</param>
     public DeliveryPlan Plan(Message message, Session? publisher)
     {
-        var plan = new DeliveryPlan(message, journal, retained) { SetsRetained = message.IsRetain && retained.HasRoomFor(message) };
         var route = message.Topic.RouteIn(trie);
+        var plan = new DeliveryPlan(message, journal, retained) { SetsRetained = message.IsRetain && retained.HasRoomFor(message), IsMatched = !route.IsEmpty };
         foreach (var entry in route.Targets)
         {
             if ((entry.Session == publisher ? entry.OfItsOwn() : entry) is { } target)

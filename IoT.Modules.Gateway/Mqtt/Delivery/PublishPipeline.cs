@@ -90,7 +90,7 @@ internal sealed partial class PublishPipeline(
         var changes = Changes(change, plan);
         var commit = changes is null ? null : (await intake.AppendAsync([], null, changes, cancellationToken)).Committed;
         plan.Deliver(commit, flush);
-        return new PublishOutcome(commit, plan.Count == 0 ? Unmatched(packet) : Reason.Success);
+        return new PublishOutcome(commit, !plan.IsMatched ? Unmatched(packet) : Reason.Success);
 
         static Reason Unmatched(in PublishPacket packet) => packet.Qos == 1 ? Reason.NoMatchingSubscribers : Reason.Success;
     }

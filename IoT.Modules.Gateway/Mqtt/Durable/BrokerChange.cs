@@ -32,7 +32,8 @@ internal sealed record SessionOpened(long SessionId, string Scope, string Client
 
 /// <summary>The session's connection has ended, and its expiry begins.</summary>
 /// <param name="Will">What is still to be published after its delay; null: nothing (published, or withdrawn).</param>
-internal sealed record SessionClosed(long SessionId, DateTime At, uint ExpirySeconds, BrokerWill? Will) : BrokerChange;
+/// <param name="Sent">Ids of the messages in its queue that may have gone out; the others never have. Null: not known of any.</param>
+internal sealed record SessionClosed(long SessionId, DateTime At, uint ExpirySeconds, BrokerWill? Will, IReadOnlyList<long>? Sent = null) : BrokerChange;
 
 /// <summary>The session is gone, with its subscriptions and all that waits for it.</summary>
 internal sealed record SessionEnded(long SessionId) : BrokerChange;
@@ -51,7 +52,8 @@ internal sealed record MessageTaken(long MessageId, BrokerMessage Message, bool 
 /// <param name="Qos">Of this delivery, 1 or 2.</param>
 /// <param name="IsRetain">The flag that this subscriber gets.</param>
 /// <param name="SubscriptionIds">Null: none.</param>
-internal readonly record struct Delivery(long SessionId, byte Qos, bool IsRetain, IReadOnlyList<uint>? SubscriptionIds);
+/// <param name="PacketId">Under which it goes out, however often. 0, of earlier versions: it is made of the message's id.</param>
+internal readonly record struct Delivery(long SessionId, byte Qos, bool IsRetain, IReadOnlyList<uint>? SubscriptionIds, ushort PacketId = 0);
 
 /// <summary>The subscriber has it (PUBACK, PUBCOMP), or it was given up. Nobody waits for the commit: a lost one means one delivery more.</summary>
 internal sealed record DeliveryDone(long SessionId, long MessageId) : BrokerChange;

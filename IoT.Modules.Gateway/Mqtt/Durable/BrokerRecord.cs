@@ -6,12 +6,13 @@ namespace IoT.Modules.Gateway.Mqtt.Durable;
 /// Changes of the broker's state as they stand in the ingest log, all of one append in one record: kind (1 byte, 4), version of the form
 /// (1 byte), then the changes to the record's end, each a tag and its fields in the order of its type. Numbers are varints (7 bits a byte,
 /// lowest first), times are ticks UTC, texts and bytes are preceded by their length; what may be missing has a bit in the flags before it.
-/// A new form gets a new version; records of old ones are read as long as a log may hold them.
+/// A new form gets a new version; records of old ones are read as long as a log may hold them. Version 1 knew neither what had been sent to a
+/// session when it was closed nor the packet ids of deliveries.
 /// </summary>
 internal static class BrokerRecord
 {
     private const byte Kind = 4;
-    private const byte Version = 1;
+    private const byte Version = 2;
 
     private enum Tag : byte
     {
@@ -44,12 +45,12 @@ internal static class BrokerRecord
     {
         if (!Is(record) || record.Length < 2)
             throw new InvalidDataException("The record holds no change of the broker's state.");
-        if (record[1] != Version)
+        if (record[1] is 0 or > Version)
             throw new InvalidDataException($"The ingest log holds a change of the broker's state in form {record[1]}, which this version does not know: it was written by a newer one.");
         var changes = new List<BrokerChange>(1);
         var reader = new FieldReader(record[2..]);
         while (!reader.IsAtEnd)
-            changes.Add(Read(ref reader));
+            changes.Add(Read(ref reader, record[1]));
         return changes;
     }
 
@@ -71,6 +72,7 @@ internal static class BrokerRecord
                 to.Time(closed.At);
                 to.Number(closed.ExpirySeconds);
                 MessageFields.WriteWill(closed.Will, to);
+                WriteSent(closed.Sent, to);
                 break;
             case SessionEnded ended:
                 to.Byte((byte)Tag.SessionEnded);
@@ -129,22 +131,43 @@ internal static class BrokerRecord
             var delivery = taken.Deliveries[i];
             to.Number(delivery.SessionId);
             to.Byte((byte)(delivery.Qos | (delivery.IsRetain ? 4 : 0) | (delivery.SubscriptionIds is null ? 0 : 8)));
+            to.Number(delivery.PacketId);
             if (delivery.SubscriptionIds is { } ids)
                 MessageFields.WriteIds(ids, to);
         }
     }
 
-    private static BrokerChange Read(ref FieldReader from)
+    private static void WriteSent(IReadOnlyList<long>? sent, FieldWriter to)
+    {
+        to.Byte(sent is null ? (byte)0 : (byte)1);
+        if (sent is null)
+            return;
+        to.Number(sent.Count);
+        for (var i = 0; i < sent.Count; i++)
+            to.Number(sent[i]);
+    }
+
+    private static long[]? ReadSent(ref FieldReader from)
+    {
+        if (from.Byte() == 0)
+            return null;
+        var sent = new long[from.Count()];
+        for (var i = 0; i < sent.Length; i++)
+            sent[i] = from.Number();
+        return sent;
+    }
+
+    private static BrokerChange Read(ref FieldReader from, byte version)
     {
         var tag = from.Byte();
         return (Tag)tag switch
         {
             Tag.SessionOpened => new SessionOpened(from.Number(), from.Text(), from.Text(), (uint)from.Number(), MessageFields.ReadWill(ref from)),
-            Tag.SessionClosed => new SessionClosed(from.Number(), from.Time(), (uint)from.Number(), MessageFields.ReadWill(ref from)),
+            Tag.SessionClosed => new SessionClosed(from.Number(), from.Time(), (uint)from.Number(), MessageFields.ReadWill(ref from), version < 2 ? null : ReadSent(ref from)),
             Tag.SessionEnded => new SessionEnded(from.Number()),
             Tag.Subscribed => new Subscribed(from.Number(), from.Text(), from.Byte(), (uint)from.Number()),
             Tag.Unsubscribed => new Unsubscribed(from.Number(), from.Text()),
-            Tag.MessageTaken => ReadTaken(ref from),
+            Tag.MessageTaken => ReadTaken(ref from, version),
             Tag.DeliveryDone => new DeliveryDone(from.Number(), from.Number()),
             Tag.DeliveryReceived => new DeliveryReceived(from.Number(), from.Number(), (ushort)from.Number()),
             Tag.PacketIdTaken => new PacketIdTaken(from.Number(), (ushort)from.Number()),
@@ -153,7 +176,7 @@ internal static class BrokerRecord
         };
     }
 
-    private static MessageTaken ReadTaken(ref FieldReader from)
+    private static MessageTaken ReadTaken(ref FieldReader from, byte version)
     {
         var id = from.Number();
         var setsRetained = from.Byte() == 1;
@@ -163,7 +186,8 @@ internal static class BrokerRecord
         {
             var session = from.Number();
             var flags = from.Byte();
-            deliveries[i] = new Delivery(session, (byte)(flags & 3), (flags & 4) != 0, (flags & 8) != 0 ? MessageFields.ReadIds(ref from) : null);
+            var packetId = version < 2 ? (ushort)0 : (ushort)from.Number();
+            deliveries[i] = new Delivery(session, (byte)(flags & 3), (flags & 4) != 0, (flags & 8) != 0 ? MessageFields.ReadIds(ref from) : null, packetId);
         }
         return new MessageTaken(id, message, setsRetained, deliveries);
     }

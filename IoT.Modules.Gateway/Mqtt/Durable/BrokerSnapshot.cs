@@ -17,5 +17,7 @@ internal sealed record SavedSession(
 
 internal sealed record SavedSubscription(string Filter, byte Options, uint SubscriptionId);
 
+/// <param name="PacketId">Under which it goes out. 0, of earlier versions: it is made of the message's id.</param>
+/// <param name="MayBeSent">False: it never went out.</param>
 /// <param name="ReceivedPacketId">Set once the subscriber has sent PUBREC for it: only the PUBREL is to be sent, with this id.</param>
-internal sealed record SavedDelivery(long MessageId, BrokerMessage Message, byte Qos, bool IsRetain, IReadOnlyList<uint>? SubscriptionIds, ushort? ReceivedPacketId);
+internal sealed record SavedDelivery(long MessageId, BrokerMessage Message, byte Qos, bool IsRetain, IReadOnlyList<uint>? SubscriptionIds, ushort PacketId, bool MayBeSent, ushort? ReceivedPacketId);

@@ -98,6 +98,9 @@ internal sealed partial class StateDatabase
                 break;
             case SessionClosed closed:
                 _statements.Run("UPDATE session SET closed_at = $2, expiry_seconds = $3, will = $4 WHERE id = $1", closed.SessionId, closed.At.Ticks, closed.ExpirySeconds, Encoded(closed.Will));
+                _statements.Run("UPDATE delivery SET may_be_sent = $2 WHERE session_id = $1 AND may_be_sent <> $2", closed.SessionId, closed.Sent is null);
+                foreach (var sent in closed.Sent ?? [])
+                    _statements.Run("UPDATE delivery SET may_be_sent = 1 WHERE session_id = $1 AND message_id = $2", closed.SessionId, sent);
                 break;
             case SessionEnded ended:
                 End(ended.SessionId);
@@ -139,9 +142,9 @@ internal sealed partial class StateDatabase
         foreach (var delivery in taken.Deliveries)
         {
             uses += _statements.Run("""
-                INSERT INTO delivery (session_id, message_id, qos, is_retain, subscription_ids) SELECT id, $2, $3, $4, $5 FROM session WHERE id = $1
+                INSERT INTO delivery (session_id, message_id, qos, is_retain, subscription_ids, packet_id, may_be_sent) SELECT id, $2, $3, $4, $5, $6, 0 FROM session WHERE id = $1
                 ON CONFLICT DO NOTHING
-                """, delivery.SessionId, id, delivery.Qos, delivery.IsRetain, Encoded(delivery.SubscriptionIds));
+                """, delivery.SessionId, id, delivery.Qos, delivery.IsRetain, Encoded(delivery.SubscriptionIds), delivery.PacketId);
         }
         if (taken.SetsRetained)
         {

@@ -16,14 +16,15 @@ internal sealed partial class StateDatabase
                 session.Subscriptions.Add(new SavedSubscription(row.GetString(1), row.GetByte(2), (uint)row.GetInt64(3)));
         });
         var unreadable = 0;
-        Each("SELECT session_id, message_id, qos, is_retain, subscription_ids, received_packet_id FROM delivery ORDER BY session_id, message_id", row =>
+        Each("SELECT session_id, message_id, qos, is_retain, subscription_ids, packet_id, may_be_sent, received_packet_id FROM delivery ORDER BY session_id, message_id", row =>
         {
             if (!sessions.TryGetValue(row.GetInt64(0), out var session) || !messages.TryGetValue(row.GetInt64(1), out var message))
                 return;
             try
             {
                 session.Queue.Add(new SavedDelivery(
-                    row.GetInt64(1), message, row.GetByte(2), row.GetBoolean(3), row.IsDBNull(4) ? null : Ids(row.GetFieldValue<byte[]>(4)), row.IsDBNull(5) ? null : (ushort)row.GetInt32(5)));
+                    row.GetInt64(1), message, row.GetByte(2), row.GetBoolean(3), row.IsDBNull(4) ? null : Ids(row.GetFieldValue<byte[]>(4)),
+                    (ushort)row.GetInt32(5), session.IsOpen || row.GetBoolean(6), row.IsDBNull(7) ? null : (ushort)row.GetInt32(7)));
             }
             catch (InvalidDataException)
             {
@@ -108,6 +109,9 @@ internal sealed partial class StateDatabase
 
     private sealed class Loading(long id, string scope, string clientId, uint expirySeconds, DateTime? closedAt, BrokerWill? will)
     {
+        /// <summary>It was when the host ended.</summary>
+        public bool IsOpen => closedAt is null;
+
         public List<SavedSubscription> Subscriptions { get; } = [];
         public List<SavedDelivery> Queue { get; } = [];
         public List<ushort> InboundPacketIds { get; } = [];

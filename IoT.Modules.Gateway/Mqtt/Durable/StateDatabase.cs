@@ -10,8 +10,25 @@ namespace IoT.Modules.Gateway.Mqtt.Durable;
 /// <exception cref="SqliteException">Any of its methods. See <see cref="StateFault"/>.</exception>
 internal sealed partial class StateDatabase : IDisposable
 {
-    private const int SchemaVersion = 1;
+    private const int SchemaVersion = 2;
     private const int PageBytes = 4096;
+
+    /// <summary>The tables of version 1.</summary>
+    private const string First = """
+        CREATE TABLE position (id INTEGER PRIMARY KEY CHECK (id = 1), log_id TEXT, sequence INTEGER NOT NULL, next_session_id INTEGER NOT NULL, next_message_id INTEGER NOT NULL) STRICT;
+        INSERT INTO position VALUES (1, NULL, 0, 1, 1);
+        -- Times are ticks UTC.
+        CREATE TABLE session (id INTEGER PRIMARY KEY, scope TEXT NOT NULL, client_id TEXT NOT NULL, expiry_seconds INTEGER NOT NULL, closed_at INTEGER, will BLOB) STRICT;
+        CREATE INDEX session_client ON session (scope, client_id);
+        CREATE TABLE subscription (session_id INTEGER NOT NULL, filter TEXT NOT NULL, options INTEGER NOT NULL, subscription_id INTEGER NOT NULL, PRIMARY KEY (session_id, filter)) STRICT, WITHOUT ROWID;
+        -- refs: deliveries and, if it is a topic's retained message, one more.
+        CREATE TABLE message (id INTEGER PRIMARY KEY, refs INTEGER NOT NULL, expires_at INTEGER, body BLOB NOT NULL) STRICT;
+        CREATE INDEX message_expires ON message (expires_at) WHERE expires_at IS NOT NULL;
+        CREATE INDEX message_unused ON message (id) WHERE refs <= 0;
+        CREATE TABLE delivery (session_id INTEGER NOT NULL, message_id INTEGER NOT NULL, qos INTEGER NOT NULL, is_retain INTEGER NOT NULL, subscription_ids BLOB, received_packet_id INTEGER, PRIMARY KEY (session_id, message_id)) STRICT, WITHOUT ROWID;
+        CREATE TABLE retained (topic TEXT PRIMARY KEY, message_id INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE TABLE inbound (session_id INTEGER NOT NULL, packet_id INTEGER NOT NULL, PRIMARY KEY (session_id, packet_id)) STRICT, WITHOUT ROWID;
+        """;
 
     private readonly SqliteConnection _connection;
     private readonly string _path;
@@ -118,21 +135,14 @@ internal sealed partial class StateDatabase : IDisposable
         if (version == SchemaVersion)
             return;
         using var transaction = connection.BeginTransaction();
+        if (version < 1)
+            Run(connection, First);
+        // What is there already goes out under an id made of the message's own, and nobody knows what of it has been sent.
         Run(connection, """
-            CREATE TABLE position (id INTEGER PRIMARY KEY CHECK (id = 1), log_id TEXT, sequence INTEGER NOT NULL, next_session_id INTEGER NOT NULL, next_message_id INTEGER NOT NULL) STRICT;
-            INSERT INTO position VALUES (1, NULL, 0, 1, 1);
-            -- Times are ticks UTC.
-            CREATE TABLE session (id INTEGER PRIMARY KEY, scope TEXT NOT NULL, client_id TEXT NOT NULL, expiry_seconds INTEGER NOT NULL, closed_at INTEGER, will BLOB) STRICT;
-            CREATE INDEX session_client ON session (scope, client_id);
-            CREATE TABLE subscription (session_id INTEGER NOT NULL, filter TEXT NOT NULL, options INTEGER NOT NULL, subscription_id INTEGER NOT NULL, PRIMARY KEY (session_id, filter)) STRICT, WITHOUT ROWID;
-            -- refs: deliveries and, if it is a topic's retained message, one more.
-            CREATE TABLE message (id INTEGER PRIMARY KEY, refs INTEGER NOT NULL, expires_at INTEGER, body BLOB NOT NULL) STRICT;
-            CREATE INDEX message_expires ON message (expires_at) WHERE expires_at IS NOT NULL;
-            CREATE INDEX message_unused ON message (id) WHERE refs <= 0;
-            CREATE TABLE delivery (session_id INTEGER NOT NULL, message_id INTEGER NOT NULL, qos INTEGER NOT NULL, is_retain INTEGER NOT NULL, subscription_ids BLOB, received_packet_id INTEGER, PRIMARY KEY (session_id, message_id)) STRICT, WITHOUT ROWID;
-            CREATE TABLE retained (topic TEXT PRIMARY KEY, message_id INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-            CREATE TABLE inbound (session_id INTEGER NOT NULL, packet_id INTEGER NOT NULL, PRIMARY KEY (session_id, packet_id)) STRICT, WITHOUT ROWID;
-            PRAGMA user_version = 1;
+            ALTER TABLE delivery ADD COLUMN packet_id INTEGER NOT NULL DEFAULT 0;
+            -- As of when the session was closed; while it is open, anything may be.
+            ALTER TABLE delivery ADD COLUMN may_be_sent INTEGER NOT NULL DEFAULT 1;
+            PRAGMA user_version = 2;
             """);
         transaction.Commit();
     }

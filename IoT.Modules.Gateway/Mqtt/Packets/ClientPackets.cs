@@ -1,9 +1,12 @@
 namespace IoT.Modules.Gateway.Mqtt.Packets;
 
-/// <summary>CONNECT. What 3.1.1 does not say stands as MQTT 5 would say it.</summary>
+/// <summary>CONNECT. What 3.1 and 3.1.1 do not say stands as MQTT 5 would say it.</summary>
 internal sealed record ConnectPacket
 {
     public bool IsVersion5 { get; init; }
+
+    /// <summary>3.1.1's forerunner, of 2010.</summary>
+    public bool IsVersion31 { get; init; }
 
     public bool IsCleanStart { get; init; }
 

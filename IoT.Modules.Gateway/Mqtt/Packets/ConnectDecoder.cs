@@ -6,11 +6,12 @@ namespace IoT.Modules.Gateway.Mqtt.Packets;
 /// <summary>CONNECT from its bytes.</summary>
 internal static class ConnectDecoder
 {
+    private const byte Version31 = 3;
     private const byte Version311 = 4;
     private const byte Version5 = 5;
 
-    /// <summary>Whether a CONNECT says MQTT 5: how a fault in the rest of it can be answered.</summary>
-    public static bool IsVersion5(in Frame frame) => frame.Body.Span is [0, 4, (byte)'M', (byte)'Q', (byte)'T', (byte)'T', >= Version5, ..];
+    /// <summary>Whether a CONNECT says MQTT 5: how a fault in the rest of it can be answered. Of later versions nobody knows how: they get 3.1.1's word.</summary>
+    public static bool IsVersion5(in Frame frame) => frame.Body.Span is [0, 4, (byte)'M', (byte)'Q', (byte)'T', (byte)'T', Version5, ..];
 
     public static Fault? Read(in Frame frame, out ConnectPacket packet)
     {
@@ -21,28 +22,30 @@ internal static class ConnectDecoder
 
     private static ConnectPacket Read(ref PacketReader reader, byte frameFlags)
     {
-        if (frameFlags != 0)
-            reader.Fail(Fault.Malformed("Reserved bits of the first byte are set."));
         var name = reader.ReadUtf8();
         var isOld = name.SequenceEqual("MQIsdp"u8);
         if (reader.Fault is null && !isOld && !name.SequenceEqual("MQTT"u8))
             reader.Fail(Fault.Protocol("The protocol's name is not MQTT."));
+        // What later versions reserve, 3.1 does not use.
+        if (frameFlags != 0 && !isOld)
+            reader.Fail(Fault.Malformed("Reserved bits of the first byte are set."));
         var version = reader.ReadByte();
-        if (reader.Fault is null && (isOld || version is not (Version311 or Version5)))
-            reader.Fail(new Fault(Reason.UnsupportedProtocolVersion, "MQTT 3.1.1 and 5 are spoken here."));
+        if (reader.Fault is null && (isOld ? version != Version31 : version is not (Version311 or Version5)))
+            reader.Fail(new Fault(Reason.UnsupportedProtocolVersion, "MQTT 3.1, 3.1.1 and 5 are spoken here."));
         var flags = reader.ReadByte();
         var (hasUserName, hasPassword, hasWill) = ((flags & 0x80) != 0, (flags & 0x40) != 0, (flags & 0x04) != 0);
         var (isWillRetained, willQos) = ((flags & 0x20) != 0, (byte)(flags >> 3 & 3));
-        if ((flags & 1) != 0)
+        if ((flags & 1) != 0 && !isOld)
             reader.Fail(Fault.Malformed("The reserved connect flag is set."));
-        if (willQos == 3 || (!hasWill && (isWillRetained || willQos != 0)))
+        if (willQos == 3 || (!hasWill && !isOld && (isWillRetained || willQos != 0)))
             reader.Fail(Fault.Malformed("The will's flags contradict one another."));
-        if (version == Version311 && hasPassword && !hasUserName)
+        if (version < Version5 && hasPassword && !hasUserName)
             reader.Fail(Fault.Malformed("There is a password without a user name."));
 
         var packet = new ConnectPacket
         {
             IsVersion5 = version == Version5,
+            IsVersion31 = isOld,
             IsCleanStart = (flags & 2) != 0,
             KeepAlive = reader.ReadUInt16(),
         };
@@ -53,8 +56,9 @@ internal static class ConnectDecoder
         packet.ClientId = reader.ReadString();
         if (hasWill)
             packet.Will = ReadWill(ref reader, packet.IsVersion5, willQos, isWillRetained);
-        packet.UserName = hasUserName ? reader.ReadString() : null;
-        packet.Password = hasPassword ? reader.ReadBinary().ToArray() : null;
+        // In 3.1 the packet's length goes before its flags: they may promise what MQTT 3 did not have.
+        packet.UserName = hasUserName && !(isOld && reader.IsAtEnd) ? reader.ReadString() : null;
+        packet.Password = hasPassword && !(isOld && reader.IsAtEnd) ? reader.ReadBinary().ToArray() : null;
         reader.MustBeAtEnd();
         return packet;
     }
@@ -132,7 +136,7 @@ internal static class ConnectDecoder
             }
             passedOn = [.. copy];
         }
-        var topic = reader.ReadUtf8();
+        var topic = reader.ReadName();
         if (reader.Fault is null && !MqttTopics.IsValidName(topic))
             reader.Fail(new Fault(Reason.TopicNameInvalid, "The will's topic is no topic name."));
         var payload = reader.ReadBinary();

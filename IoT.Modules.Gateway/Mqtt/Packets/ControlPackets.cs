@@ -25,7 +25,7 @@ internal static class ControlPackets
     public static byte[] Welcome(ConnectPacket connect, bool isSessionPresent, Welcome terms)
     {
         if (!connect.IsVersion5)
-            return [(byte)PacketType.ConnAck << 4, 2, isSessionPresent ? (byte)1 : (byte)0, 0];
+            return [(byte)PacketType.ConnAck << 4, 2, isSessionPresent && !connect.IsVersion31 ? (byte)1 : (byte)0, 0];
         return new PacketBuilder().Byte(isSessionPresent ? (byte)1 : (byte)0).Byte(0).Properties(properties =>
         {
             if (terms.SessionExpiry is { } expiry)

@@ -6,6 +6,14 @@ namespace IoT.Modules.Gateway.Mqtt.Packets;
 /// <summary>A signed-in client's packets from their bytes. A fault ends the connection.</summary>
 internal static class PacketDecoder
 {
+    /// <summary>MQTT 3.1 does not use the flags of packets other than PUBLISH, but for DUP on those that were sent before.</summary>
+    public static Frame WithFlagsOf311(in Frame frame) => frame.Type switch
+    {
+        PacketType.Publish => frame,
+        PacketType.PubRel or PacketType.Subscribe or PacketType.Unsubscribe => frame with { Header = (byte)(frame.Header & 0xF0 | 2) },
+        _ => frame with { Header = (byte)(frame.Header & 0xF0) },
+    };
+
     public static Fault? ReadPublish(in Frame frame, bool isVersion5, out PublishPacket packet)
     {
         packet = default;

@@ -72,14 +72,23 @@ internal ref struct PacketReader(ReadOnlySpan<byte> body)
         return Fault is null ? bytes : [];
     }
 
-    public string ReadString() => Encoding.UTF8.GetString(ReadUtf8());
+    /// <summary>As <see cref="ReadUtf8"/>, but without control characters: what names something.</summary>
+    public ReadOnlySpan<byte> ReadName()
+    {
+        var bytes = ReadUtf8();
+        if (MqttTopics.HasDisallowed(bytes))
+            Fail(Packets.Fault.Malformed("A string contains control characters."));
+        return Fault is null ? bytes : [];
+    }
+
+    public string ReadString() => Encoding.UTF8.GetString(ReadName());
 
     /// <summary>Not 0.</summary>
     public ushort ReadPacketId()
     {
         var id = ReadUInt16();
         if (id == 0)
-            Fail(Packets.Fault.Malformed("The packet identifier is 0."));
+            Fail(Packets.Fault.Protocol("The packet identifier is 0."));
         return id;
     }
 
@@ -120,7 +129,7 @@ internal ref struct PacketReader(ReadOnlySpan<byte> body)
         if (form == PropertyRules.Form.None)
             Fail(Packets.Fault.Malformed($"There is no property {(int)block.Id}."));
         else if (!PropertyRules.IsAllowed(block.Packet, block.Id))
-            Fail(Packets.Fault.Protocol($"The property {block.Id} has no place in this packet."));
+            Fail(Packets.Fault.Malformed($"The property {block.Id} has no place in this packet."));
         else if (block.Id != Property.UserProperty && (block.Seen & 1UL << (int)block.Id) != 0)
             Fail(Packets.Fault.Protocol($"The property {block.Id} is there twice."));
         if (Fault is not null)

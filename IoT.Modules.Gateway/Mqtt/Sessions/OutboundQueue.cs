@@ -22,6 +22,8 @@ internal sealed class OutboundQueue(int maxMessages, long maxBytes)
         return first is not null;
     }
 
+    public IEnumerable<OutgoingMessage> Where(Func<OutgoingMessage, bool> isWanted) => _all.Where(isWanted);
+
     /// <summary>How many of them have QoS 0.</summary>
     public int Qos0Count => _qos0.Count;
 

@@ -33,9 +33,10 @@ internal sealed class OutgoingMessage(Message message, byte qos, bool isRetain, 
 
     public DeliveryState State { get; set; }
 
+    /// <summary>0: it has none yet.</summary>
     public ushort PacketId { get; set; }
 
-    /// <summary>It may have gone out before, on this connection's forerunner or in an earlier run.</summary>
+    /// <summary>It may have gone out before, on an earlier connection, in this run or another.</summary>
     public bool IsDup { get; set; }
 
     /// <summary>When it first went out, among the session's others.</summary>

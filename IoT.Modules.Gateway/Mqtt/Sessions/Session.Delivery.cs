@@ -38,23 +38,42 @@ internal sealed partial class Session
                 if (_isReady && (_queue.Count == 0 || (_queue.Qos0Count == 0 && _window >= Connection.SendQuota)) && Write(Connection, message, 0, 0, false, dispatch.IsRetain, dispatch.SubscriptionIds, flush) is WriteResult.Written or WriteResult.TooLarge)
                     return;
             }
-            Enqueue(new OutgoingMessage(message, dispatch.Qos, dispatch.IsRetain, dispatch.SubscriptionIds, IsDurable ? messageId : 0, commit, dispatch.Group));
+            Enqueue(new OutgoingMessage(message, dispatch.Qos, dispatch.IsRetain, dispatch.SubscriptionIds, IsDurable ? messageId : 0, commit, dispatch.Group) { PacketId = dispatch.PacketId });
             if (_queue.Count == 1)
                 Pump(flush);
         }
     }
 
-    /// <summary>Of an earlier run.</summary>
-    public void Restore(OutgoingMessage message, ushort? receivedPacketId)
+    /// <summary>
+    /// The id of a packet with a message that is to be on disk, which has it there: after a restart it goes out under the same one, and the
+    /// client knows it again.
+    /// </summary>
+    public ushort ReservePacketId()
     {
-        message.IsDup = true;
-        if (receivedPacketId is not { } packetId)
+        lock (Gate)
+            return NextPacketId();
+    }
+
+    /// <summary>Of an earlier run.</summary>
+    public void Restore(SavedDelivery saved, Message message)
+    {
+        var packetId = saved.ReceivedPacketId ?? (saved.PacketId > 0 ? saved.PacketId : (ushort)(saved.MessageId % ushort.MaxValue + 1));
+        var restored = new OutgoingMessage(message, saved.Qos, saved.IsRetain, saved.SubscriptionIds is { Count: > 0 } ids ? [.. ids] : null, saved.MessageId, null, null) { PacketId = packetId, IsDup = saved.MayBeSent };
+        _lastPacketId = packetId;
+        if (saved.ReceivedPacketId is null)
         {
-            Enqueue(message);
+            Enqueue(restored);
             return;
         }
-        (message.State, message.PacketId, message.Sequence) = (DeliveryState.AwaitsPubComp, packetId, ++_sequence);
-        _underWay[packetId] = message;
+        (restored.State, restored.Sequence) = (DeliveryState.AwaitsPubComp, ++_sequence);
+        _underWay[packetId] = restored;
+    }
+
+    /// <summary>Ids of the messages that may have gone out and are not acknowledged.</summary>
+    public List<long> Sent()
+    {
+        lock (Gate)
+            return [.. _underWay.Values.Concat(_queue.Where(message => message.IsDup)).Where(message => message.MessageId > 0).Select(message => message.MessageId)];
     }
 
     public void RestoreReceived(IEnumerable<ushort> packetIds)
@@ -99,6 +118,11 @@ internal sealed partial class Session
             if (type == PacketType.PubAck ? message.Qos != 1 : message.Qos != 2)
             {
                 fault = Fault.Protocol($"{type} for a message of QoS {message.Qos}.");
+                return false;
+            }
+            if (type == PacketType.PubComp && message.State != DeliveryState.AwaitsPubComp)
+            {
+                fault = Fault.Protocol("PUBCOMP for a message that had no PUBREC.");
                 return false;
             }
             Finish(message);
@@ -232,17 +256,18 @@ internal sealed partial class Session
     {
         if (_window >= connection.SendQuota || _underWay.Count >= ushort.MaxValue)
             return false;
-        if (message.MessageId > 0)
-        {
-            // Made of the message's own id: after a restart it goes out under the same one, and the client knows it again.
-            message.PacketId = (ushort)(message.MessageId % ushort.MaxValue + 1);
-            return !_underWay.ContainsKey(message.PacketId);
-        }
+        if (message.PacketId == 0)
+            message.PacketId = NextPacketId();
+        return !_underWay.ContainsKey(message.PacketId);
+    }
+
+    /// <summary>One that nothing under way has, if there is one: a client that leaves a message without an answer holds up no others.</summary>
+    private ushort NextPacketId()
+    {
         do
             _lastPacketId = _lastPacketId % ushort.MaxValue + 1;
-        while (_underWay.ContainsKey((ushort)_lastPacketId));
-        message.PacketId = (ushort)_lastPacketId;
-        return true;
+        while (_underWay.Count < ushort.MaxValue && _underWay.ContainsKey((ushort)_lastPacketId));
+        return (ushort)_lastPacketId;
     }
 
     private void Start(OutgoingMessage message)

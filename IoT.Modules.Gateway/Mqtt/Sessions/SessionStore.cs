@@ -105,7 +105,7 @@ internal sealed class SessionStore(SessionServices services, TopicTrie trie, Dis
                 {
                     session.Will = later with { DueAt = session.ClosedAt + Ticks(Math.Min(later.Packet.DelaySeconds, session.ExpirySeconds)) };
                 }
-                services.Journal.Post(new SessionClosed(session.Id, services.Time.GetUtcNow().UtcDateTime, session.ExpirySeconds, session.Will is { } kept ? Saved(kept.Packet, kept.Scope) : null));
+                services.Journal.Post(new SessionClosed(session.Id, services.Time.GetUtcNow().UtcDateTime, session.ExpirySeconds, session.Will is { } kept ? Saved(kept.Packet, kept.Scope) : null, session.Sent()));
             }
         }
         if (left.Count > 0)
@@ -155,7 +155,7 @@ internal sealed class SessionStore(SessionServices services, TopicTrie trie, Dis
             foreach (var delivery in saved.Queue)
             {
                 if (messageOf(delivery.Message) is { } message)
-                    session.Restore(new OutgoingMessage(message, delivery.Qos, delivery.IsRetain, delivery.SubscriptionIds is { Count: > 0 } ids ? [.. ids] : null, delivery.MessageId, null, null), delivery.ReceivedPacketId);
+                    session.Restore(delivery, message);
                 else
                     services.Journal.Post(new DeliveryDone(saved.SessionId, delivery.MessageId));
             }
@@ -166,6 +166,7 @@ internal sealed class SessionStore(SessionServices services, TopicTrie trie, Dis
                 session.Will = new SessionWill(packet, will.Publisher, session.ClosedAt + Ticks(Math.Min(will.DelaySeconds, saved.ExpirySeconds)));
             }
             _sessions[(saved.Scope, saved.ClientId)] = session;
+            // What it was sent before the end is not known, and all of it stays so.
             if (saved.ClosedAt is null)
                 services.Journal.Post(new SessionClosed(session.Id, services.Time.GetUtcNow().UtcDateTime, session.ExpirySeconds, saved.Will));
         }
@@ -199,7 +200,7 @@ internal sealed class SessionStore(SessionServices services, TopicTrie trie, Dis
             {
                 wills.Publish(will);
                 session.Will = null;
-                services.Journal.Post(new SessionClosed(session.Id, services.Time.GetUtcNow().UtcDateTime - services.Time.GetElapsedTime(closedAt, now), session.ExpirySeconds, null));
+                services.Journal.Post(new SessionClosed(session.Id, services.Time.GetUtcNow().UtcDateTime - services.Time.GetElapsedTime(closedAt, now), session.ExpirySeconds, null, session.Sent()));
             }
             if (IsOver(session, closedAt, now))
                 left = EndAndPost(session);

@@ -153,12 +153,24 @@ public sealed class ConnectTests(OpenPlatform platform) : ConformanceTest(platfo
     [InlineData("MQTT", 0)]
     [InlineData("MQTT", 127)]
     [InlineData("MQTT", 255)]
+    [InlineData("MQIsdp", 4)]
+    [InlineData("MQIsdp", 5)]
     public async Task An_unknown_protocol_level_is_refused(string name, int level)
     {
         var peer = await OpenAsync(level > 5 ? 5 : 4);
         await peer.SendAsync(Bytes.Packet(0x10, [.. Bytes.Text(name), (byte)level, 2, 0, 0, .. Bytes.Text(MqttPeer.NewName("c")), 0, 0]));
         // 0x01 is the word of 3.1.1, 0x84 of MQTT 5; a server may close without one.
         Assert.True(await peer.EndAsync() is null or 1 or 0x84);
+    }
+
+    /// <summary>Of MQTT 6 nobody knows what its CONNACK will look like; 3.1.1 demands this one.</summary>
+    [Fact]
+    public async Task A_later_version_is_refused_in_the_words_of_3_1_1()
+    {
+        var peer = await OpenAsync(4);
+        await peer.SendAsync(Bytes.Connect(6, 2, 0, [.. Bytes.Text(MqttPeer.NewName("c")), 0, 0]));
+        Assert.Equal([0, 1], (await peer.NextAsync(Kind.ConnAck)).Body);
+        Assert.Null(await peer.ReadAsync());
     }
 
     [Theory]

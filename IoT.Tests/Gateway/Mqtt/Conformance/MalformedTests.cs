@@ -7,6 +7,39 @@ namespace IoT.Tests.Gateway.Mqtt.Conformance;
 /// <summary>Malformed packets and protocol errors after CONNECT: MQTT 3.1.1 section 4.8, MQTT 5 section 4.13.</summary>
 public sealed class MalformedTests(OpenPlatform platform) : ConformanceTest(platform)
 {
+    /// <summary>Control characters and what Unicode calls no characters: the specifications leave it to the server, and no broker should be alone in taking them.</summary>
+    [Theory]
+    [InlineData(4, "\u0001")]
+    [InlineData(5, "\u001F")]
+    [InlineData(4, "\u007F")]
+    [InlineData(5, "\u0085")]
+    [InlineData(4, "\u009F")]
+    [InlineData(5, "\uFFFF")]
+    public async Task Control_characters_are_refused_in_whatever_names_something(int version, string bad)
+    {
+        var name = $"a{bad}ü";
+        foreach (var packet in new Func<MqttPeer, byte[]>[]
+        {
+            peer => peer.PublishPacket(name, "x", 1, id: 1), peer => peer.SubscribePacket(1, null, (name, 0)),
+            peer => Bytes.Packet(0xA2, [0, 1, .. version < 5 ? [] : new byte[] { 0 }, .. Bytes.Text(name)]),
+        })
+        {
+            var peer = await ConnectAsync(version);
+            await peer.SendAsync(packet(peer));
+            await AssertEndsAsync(peer, 0x81);
+        }
+        foreach (var connect in new Func<MqttPeer, byte[]>[] { peer => peer.ConnectPacket(name, true, 0, null, null), peer => peer.ConnectPacket("c", true, 0, null, new Will(name)), peer => peer.ConnectPacket("c", true, 0, null, null, name) })
+        {
+            var peer = await OpenAsync(version);
+            await peer.SendAsync(connect(peer));
+            Assert.True(await peer.EndAsync() is null or 0x81);
+            Assert.Null(peer.ConnAck);
+        }
+        // Others' characters are nobody's business.
+        var fine = await ConnectAsync(version);
+        Assert.Equal(0, await fine.SubscribeAsync(NewTopic(" \u00A0ÿ\uFFFD😀")));
+    }
+
     // Whole packets in hexadecimal digits; 3.1.1 and 5 differ by the property length.
     [Theory]
     [InlineData("0000", "the reserved type 0")]

@@ -172,5 +172,5 @@ public static class Bytes
 
     /// <summary>CONNECT with that name, level and flags; what follows the keep-alive is given.</summary>
     public static byte[] Connect(int level, byte flags, ushort keepAlive, params byte[] rest) =>
-        Packet(0x10, [.. Text("MQTT"), (byte)level, flags, .. TwoBytes(keepAlive), .. rest]);
+        Packet(0x10, [.. Text(level == 3 ? "MQIsdp" : "MQTT"), (byte)level, flags, .. TwoBytes(keepAlive), .. rest]);
 }

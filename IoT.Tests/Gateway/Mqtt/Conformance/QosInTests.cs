@@ -6,6 +6,17 @@ namespace IoT.Tests.Gateway.Mqtt.Conformance;
 /// <summary>PUBLISH from a client: MQTT 3.1.1 and 5 section 3.3 to 3.7 and 4.3.</summary>
 public sealed class QosInTests(OpenPlatform platform) : ConformanceTest(platform)
 {
+    /// <summary>There is a subscriber; that it does not want its own is another matter.</summary>
+    [Fact]
+    public async Task Who_alone_subscribes_and_does_not_want_its_own_is_not_told_that_nobody_does()
+    {
+        var topic = NewTopic();
+        var peer = await ConnectAsync();
+        await peer.SubscribeAsync(topic, 1 | 4);
+        Assert.Equal(0, await peer.PublishAsync(topic, qos: 1));
+        Assert.Empty(await peer.CollectAsync());
+    }
+
     [Theory]
     [InlineData(4, 0)]
     [InlineData(4, 1)]

@@ -6,6 +6,35 @@ namespace IoT.Tests.Gateway.Mqtt.Conformance;
 /// <summary>PUBLISH to a client: MQTT 3.1.1 and 5 section 3.3, 4.3 and 4.4.</summary>
 public sealed class QosOutTests(OpenPlatform platform) : ConformanceTest(platform)
 {
+    [Theory]
+    [InlineData(4)]
+    [InlineData(5)]
+    public async Task PUBCOMP_before_PUBREC_ends_the_connection(int version)
+    {
+        var topic = NewTopic();
+        var peer = await ConnectAsync(version);
+        await peer.SubscribeAsync(topic, 2);
+        var publisher = await ConnectAsync(version);
+        await publisher.PublishAsync(topic, "x", 2);
+        await peer.SendAsync(MqttPeer.Ack(0x70, (await peer.ReceiveOnlyAsync()).Id));
+        await AssertEndsAsync(peer, 0x82);
+    }
+
+    [Theory]
+    [InlineData(4)]
+    [InlineData(5)]
+    public async Task A_lasting_session_too_counts_its_packet_ids_from_1(int version)
+    {
+        var topic = NewTopic();
+        var peer = await ResumeAsync(version, MqttPeer.NewName("c"));
+        await peer.SubscribeAsync(topic, 2);
+        var publisher = await ConnectAsync(version);
+        for (var n = 1; n <= 4; n++)
+            await publisher.PublishAsync(topic, $"{n}", 1 + n % 2);
+        for (var n = 1; n <= 4; n++)
+            Assert.Equal(n, (await peer.ReceiveAsync()).Id);
+    }
+
     public static TheoryData<int, int, int> Levels
     {
         get

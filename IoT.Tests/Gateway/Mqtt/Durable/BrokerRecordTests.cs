@@ -22,20 +22,24 @@ public sealed class BrokerRecordTests(ITestOutputHelper output)
 
     /// <summary>Logs that hold this form may be read years later: a change to it needs a new version.</summary>
     [Fact]
-    public void The_form_of_version_1_stays()
+    public void The_form_of_version_2_stays_and_that_of_version_1_is_read()
     {
         var time = new DateTime(2026, 1, 2, 3, 4, 5, DateTimeKind.Utc);
         var message = new BrokerMessage("a/b", new byte[] { 1, 2 }, 2, true, time, new MessageProperties(1, "t", "r", new byte[] { 9 }, [new("k", "v")]));
         BrokerChange[] changes =
         [
-            new SessionOpened(1, "s", "c", uint.MaxValue, new BrokerWill(message, 300, "p")), new SessionClosed(1, time, 60, null), new SessionEnded(1),
-            new Subscribed(1, "a/#", 0x2E, 7), new Unsubscribed(1, "a/#"), new MessageTaken(128, message with { Properties = null, ExpiresAt = null }, true, [new Delivery(1, 1, true, [5])]),
+            new SessionOpened(1, "s", "c", uint.MaxValue, new BrokerWill(message, 300, "p")), new SessionClosed(1, time, 60, null, [4, 128]), new SessionEnded(1),
+            new Subscribed(1, "a/#", 0x2E, 7), new Unsubscribed(1, "a/#"), new MessageTaken(128, message with { Properties = null, ExpiresAt = null }, true, [new Delivery(1, 1, true, [5], 65535)]),
             new DeliveryDone(1, 2), new DeliveryReceived(1, 2, 65535), new PacketIdTaken(1, 3), new PacketIdReleased(1, 3),
         ];
-        Assert.Equal(
-            "040101010173016" + "3FFFFFFFF0F01AC020170" + "1E03612F62020102" + Ticks(time) + "1F0101740172010901016B0176" + "0201" + Ticks(time) + "3C00" + "0301" + "040103612F232E07" + "050103612F23"
-            + "06800101" + "0603612F62020102" + "01010D0105" + "070102" + "080102FFFF03" + "090103" + "0A0103",
-            Convert.ToHexString(Written(changes)));
+        Assert.Equal(Form("02", "0102048001", "FFFF03"), Convert.ToHexString(Written(changes)));
+        changes[1] = new SessionClosed(1, time, 60, null);
+        changes[5] = new MessageTaken(128, message with { Properties = null, ExpiresAt = null }, true, [new Delivery(1, 1, true, [5])]);
+        Assert.Equal(RandomChanges.Text(changes), RandomChanges.Text(BrokerRecord.Read(Convert.FromHexString(Form("01", "", "")))));
+
+        string Form(string version, string sent, string packetId) =>
+            "04" + version + "0101017301" + "63FFFFFFFF0F01AC020170" + "1E03612F62020102" + Ticks(time) + "1F0101740172010901016B0176" + "0201" + Ticks(time) + "3C00" + sent + "0301" + "040103612F232E07" + "050103612F23"
+            + "06800101" + "0603612F62020102" + "01010D" + packetId + "0105" + "070102" + "080102FFFF03" + "090103" + "0A0103";
 
         static string Ticks(DateTime time)
         {
@@ -78,8 +82,8 @@ public sealed class BrokerRecordTests(ITestOutputHelper output)
     public void A_form_of_a_later_version_is_refused_by_name()
     {
         var record = Written([new SessionEnded(1)]);
-        record[1] = 2;
-        Assert.Contains("form 2", Assert.Throws<InvalidDataException>(() => BrokerRecord.Read(record)).Message, StringComparison.Ordinal);
+        record[1] = 3;
+        Assert.Contains("form 3", Assert.Throws<InvalidDataException>(() => BrokerRecord.Read(record)).Message, StringComparison.Ordinal);
     }
 
     private static byte[] Written(IReadOnlyList<BrokerChange> changes)

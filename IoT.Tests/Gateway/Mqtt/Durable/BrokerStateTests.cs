@@ -137,5 +137,26 @@ public sealed class BrokerStateTests(ITestOutputHelper output)
         Assert.True(folder.State.Checkpoint());
     }
 
+    [Fact]
+    public async Task A_file_of_version_1_is_taken_over_and_what_it_does_not_know_is_taken_for_sent()
+    {
+        await using var folder = new StateFolder();
+        folder.Open();
+        var now = TimeProvider.System.GetUtcNow().UtcDateTime;
+        await folder.AppendAsync(
+            new SessionOpened(1, "s", "away", uint.MaxValue, null), new SessionClosed(1, now, uint.MaxValue, null, []),
+            new MessageTaken(1, Message("before"), false, [new Delivery(1, 1, false, null, 7)]));
+        folder.CatchUp();
+        await folder.CloseAsync();
+        folder.Run("ALTER TABLE delivery DROP COLUMN packet_id; ALTER TABLE delivery DROP COLUMN may_be_sent; PRAGMA user_version = 1");
+
+        folder.Open();
+        Assert.Null(folder.State.Loss);
+        await folder.AppendAsync(new MessageTaken(2, Message("after"), false, [new Delivery(1, 1, false, null, 8)]));
+        await folder.CloseAsync();
+        Assert.Equal([("before", 0, true), ("after", 8, false)], Assert.Single(folder.Open().Sessions).Queue.Select(d => (d.Message.Topic, (int)d.PacketId, d.MayBeSent)));
+        Assert.Equal(2, folder.Number("PRAGMA user_version"));
+    }
+
     internal static BrokerMessage Message(string topic) => new(topic, Encoding.UTF8.GetBytes("payload of " + topic), 1, false);
 }

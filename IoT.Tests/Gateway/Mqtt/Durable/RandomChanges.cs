@@ -21,7 +21,7 @@ internal sealed class RandomChanges(Random random)
     public BrokerChange Next() => random.Next(15) switch
     {
         0 or 1 => new SessionOpened(random.Next(2) == 0 && _session > 0 ? Session() : ++_session, "device-" + random.Next(3), "client-" + random.Next(4), Expiry(), Will()),
-        2 => new SessionClosed(Session(), Time(), Expiry(), Will()),
+        2 => new SessionClosed(Session(), Time(), Expiry(), Will(), random.Next(3) == 0 ? null : [.. Enumerable.Range(0, random.Next(6)).Select(_ => random.NextInt64(1, _message + 2))]),
         3 => new SessionEnded(Session()),
         4 or 5 => new Subscribed(Session(), "a/" + random.Next(5), (byte)random.Next(64), (uint)random.Next(3)),
         6 => new Unsubscribed(Session(), "a/" + random.Next(5)),
@@ -41,7 +41,7 @@ internal sealed class RandomChanges(Random random)
     private IEnumerable<long> Sessions() => Enumerable.Range(0, random.Next(4)).Select(_ => Session()).Distinct();
 
     private Delivery Delivery(long session) =>
-        new(session, (byte)random.Next(1, 3), random.Next(2) == 0, random.Next(2) == 0 ? null : [.. Enumerable.Range(0, random.Next(3)).Select(_ => (uint)random.NextInt64(1, 268_435_456))]);
+        new(session, (byte)random.Next(1, 3), random.Next(2) == 0, random.Next(2) == 0 ? null : [.. Enumerable.Range(0, random.Next(3)).Select(_ => (uint)random.NextInt64(1, 268_435_456))], random.Next(4) == 0 ? (ushort)0 : PacketId());
 
     private ushort PacketId() => (ushort)(random.Next(4) == 0 ? ushort.MaxValue : random.Next(1, 6));
 

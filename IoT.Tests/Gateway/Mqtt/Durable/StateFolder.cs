@@ -99,6 +99,15 @@ internal sealed class StateFolder : IAsyncDisposable
         return (long)command.ExecuteScalar()!;
     }
 
+    public void Run(string sql)
+    {
+        using var connection = new SqliteConnection($"Data Source={File};Pooling=False");
+        connection.Open();
+        using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        command.ExecuteNonQuery();
+    }
+
     public async ValueTask DisposeAsync()
     {
         if (State is not null)

@@ -40,6 +40,8 @@ internal sealed class StateModel
                 break;
             case SessionClosed closed when _sessions.TryGetValue(closed.SessionId, out var session):
                 (session.ClosedAt, session.Expiry, session.Will) = (closed.At, closed.ExpirySeconds, closed.Will);
+                foreach (var id in session.Queue.Keys.ToList())
+                    session.Queue[id] = session.Queue[id] with { MayBeSent = closed.Sent is null || closed.Sent.Contains(id) };
                 break;
             case SessionEnded ended:
                 _sessions.Remove(ended.SessionId);
@@ -55,7 +57,7 @@ internal sealed class StateModel
                 foreach (var d in taken.Deliveries)
                 {
                     if (_sessions.TryGetValue(d.SessionId, out var target))
-                        target.Queue.TryAdd(taken.MessageId, new SavedDelivery(taken.MessageId, taken.Message, d.Qos, d.IsRetain, d.SubscriptionIds, null));
+                        target.Queue.TryAdd(taken.MessageId, new SavedDelivery(taken.MessageId, taken.Message, d.Qos, d.IsRetain, d.SubscriptionIds, d.PacketId, false, null));
                 }
                 if (taken.SetsRetained)
                     _retained.Remove(taken.Message.Topic);
@@ -80,7 +82,7 @@ internal sealed class StateModel
     public string Text() => Text(new BrokerSnapshot(
         [.. _sessions.Select(s => new SavedSession(
             s.Key, s.Value.Opened.Scope, s.Value.Opened.ClientId, s.Value.Expiry, s.Value.ClosedAt, s.Value.Will,
-            [.. s.Value.Subscriptions.Values], [.. s.Value.Queue.Values], [.. s.Value.Inbound]))],
+            [.. s.Value.Subscriptions.Values], [.. s.Value.Queue.Values.Select(d => d with { MayBeSent = d.MayBeSent || s.Value.ClosedAt is null })], [.. s.Value.Inbound]))],
         [.. _retained.Values], _nextSession, _nextMessage));
 
     public static string Text(BrokerSnapshot snapshot) => RandomChanges.Text(snapshot);

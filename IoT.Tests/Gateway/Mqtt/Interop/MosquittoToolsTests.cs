@@ -13,6 +13,7 @@ public sealed class MosquittoToolsTests(OpenPlatform open, TlsPlatform tls)
     [InlineData("mqttv311", "0")]
     [InlineData("mqttv311", "1")]
     [InlineData("mqttv311", "2")]
+    [InlineData("mqttv31", "1")]
     [InlineData("mqttv5", "0")]
     [InlineData("mqttv5", "1")]
     [InlineData("mqttv5", "2")]

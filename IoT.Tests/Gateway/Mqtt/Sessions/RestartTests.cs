@@ -27,7 +27,15 @@ public sealed class RestartTests
         var underWay = await subscriber.ReceiveOnlyAsync();
         await subscriber.SendAsync(MqttPeer.Ack(0x50, received.Id));
         await subscriber.WaitAsync(Kind.PubRel);
-        await subscriber.DisposeAsync();
+        await subscriber.DisconnectAsync();
+        // Of three, one goes out, and the others wait behind it.
+        var slow = await OpenAsync(platform);
+        await slow.ConnectAsync("slow", properties: [.. lasting, .. Prop.ReceiveMaximum(1)]);
+        await slow.SubscribeAsync("slow", 1);
+        for (var n = 0; n < 3; n++)
+            await publisher.PublishAsync("slow", $"{n}", 1);
+        var first = await slow.ReceiveOnlyAsync();
+        await slow.DisconnectAsync();
         for (var n = 0; n < 20; n++)
             Assert.True(await publisher.PublishAsync("t/a", $"{n}", 1 + n % 2, properties: Prop.User("n", $"{n}")) < 0x80);
         await publisher.PublishAsync("s", "shared", 1);
@@ -55,8 +63,19 @@ public sealed class RestartTests
         Assert.Equal([7L], again.Properties.Numbers(Prop.SubscriptionIdId));
         var texts = new List<string>();
         for (var n = 0; n < 10; n++)
-            texts.Add((await subscriber.ReceiveAsync()).Text);
+        {
+            var waited = await subscriber.ReceiveAsync();
+            texts.Add(waited.Text);
+            Assert.False(waited.IsDup, $"\"{waited.Text}\" came while the client was away, and goes out as a duplicate.");
+            Assert.Equal(underWay.Id + 1 + n, waited.Id);
+        }
         await subscriber.DisposeAsync();
+
+        slow = await OpenAsync(platform);
+        await slow.ConnectAsync("slow", clean: false, properties: lasting);
+        List<Message> behind = [await slow.ReceiveAsync(), await slow.ReceiveAsync(), await slow.ReceiveAsync()];
+        Assert.Equal([(first.Id, "0", true), (first.Id + 1, "1", false), (first.Id + 2, "2", false)], behind.Select(message => ((int)message.Id, message.Text, message.IsDup)));
+        await slow.DisconnectAsync();
 
         // A clean stop is no other matter.
         await platform.StopAsync();
@@ -64,7 +83,12 @@ public sealed class RestartTests
         subscriber = await OpenAsync(platform);
         Assert.True((await subscriber.ConnectAsync("subscriber", clean: false, properties: lasting)).IsSessionPresent, "The subscriber's session is gone after a clean stop.");
         for (var n = 0; n < 12; n++)
-            texts.Add((await subscriber.ReceiveAsync()).Text);
+        {
+            // All of it had gone out.
+            var repeated = await subscriber.ReceiveAsync();
+            texts.Add(repeated.Text);
+            Assert.True(repeated.IsDup, $"\"{repeated.Text}\" goes out again, and not as a duplicate.");
+        }
         Assert.Equal([.. Enumerable.Range(0, 20).Select(n => $"{n}"), "shared", "once"], texts);
         await subscriber.SubscribeAsync("kept", 1);
         Assert.Equal("kept", (await subscriber.ReceiveAsync()).Text);
