@@ -118,7 +118,7 @@ internal sealed class HistoryTable(HostUnderTest host, NpgsqlDataSource database
         parameters.Add("AfterType", null, System.Data.DbType.String);
         parameters.Add("Count", devices);
         var result = (await MedianMsAsync(GetLatestOfDevicesHandler.Sql, parameters),
-            await MedianMsAsync("select 'bench-latest-1' as external_id, data_type as series_type, id, timestamp, payload::text as payload, status from bench_keyed where id = any(@keys)", new { keys }));
+            await MedianMsAsync("select 'bench-latest-1' as external_id, data_type as series_type, device_id, timestamp as newest_hour, id, timestamp, payload::text as payload, status from bench_keyed where id = any(@keys)", new { keys }));
         await ExecuteAsync("drop table bench_keyed; delete from device_data where device_id in (select id from devices where location = 'bench-latest')", cancellationToken);
         await ExecuteAsync("delete from device_series where device_id in (select id from devices where location = 'bench-latest'); delete from devices where location = 'bench-latest'", cancellationToken);
         await ExecuteAsync("vacuum device_data", cancellationToken);

@@ -1,42 +1,63 @@
 using Dapper;
 using IoT.Modules.Storage.Contracts;
+using IoT.Modules.Storage.Database;
 using IoT.Modules.Storage.Queries;
 using MediatR;
+using NpgsqlTypes;
 
 namespace IoT.Modules.Storage.Readings;
 
 /// <summary>The newest reading of each series, by one descent in the partition that holds its newest hour.</summary>
 internal static class Latest
 {
-    // If somebody has taken readings away by hand, the newest that is left.
+    // The order and the limit as in Series.Page.
+    private const string Newest = "order by timestamp desc fetch first ((select 1)) row with ties) next order by timestamp desc, id desc limit 1";
+
+    /// <summary>Beside a row s of <c>device_series</c>.</summary>
     public const string Reading =
         $"""
          left join lateral (
-             select * from (
-                 ({InNewestHour}
-                 {Newest})
-                 union all
-                 ({BeforeNewestHour}
-                 {Newest})
-             ) newest limit 1
+             select {Series.ReadingColumns} from (
+                 select * from device_data r where {Series.OfS} and timestamp >= s.newest_hour and timestamp < s.newest_hour + interval '1 hour' {Newest}
          ) r on true
          """;
 
-    private const string InNewestHour =
-        $"select {Series.ReadingColumns} from (select * from device_data r where {Series.OfS} and timestamp >= s.newest_hour and timestamp < s.newest_hour + interval '1 hour'";
+    public const string RowColumns = "s.external_id, s.data_type as series_type, s.device_id, s.newest_hour, r.id, r.timestamp, r.payload, r.status";
 
-    private const string BeforeNewestHour = $"select {Series.ReadingColumns} from (select * from device_data r where {Series.OfS} and timestamp < s.newest_hour";
+    // A statement of its own: beside the first, it would cost every series that has one.
+    internal const string LeftSql =
+        $"""
+         select s.n::int as n, r.* from unnest(@Devices, @Types, @Hours) with ordinality as s (device_id, data_type, newest_hour, n)
+         cross join lateral (
+             select {Series.ReadingColumns} from (
+                 select * from device_data r where {Series.OfS} and timestamp < s.newest_hour {Newest}
+         ) r
+         """;
 
-    // As in Series.Page.
-    private const string Newest = "order by timestamp desc fetch first ((select 1)) row with ties) next order by timestamp desc, id desc limit 1";
-
-    /// <param name="Id">Null: retention has taken the series' readings.</param>
-    internal sealed record Row(string ExternalId, string SeriesType, long? Id, DateTime? Timestamp, string? Payload, string? Status)
+    /// <param name="Id">Null: the newest hour holds none any more.</param>
+    internal sealed record Row(string ExternalId, string SeriesType, Guid DeviceId, DateTime NewestHour, long? Id, DateTime? Timestamp, string? Payload, string? Status)
     {
         public StoredReading ToReading() => new(Id!.Value, ExternalId, Timestamp!.Value, SeriesType, Payload!, Status!);
     }
 
-    public const string RowColumns = "s.external_id, s.data_type as series_type, r.id, r.timestamp, r.payload, r.status";
+    /// <summary>Of each series the newest that there is. If somebody has taken readings away by hand, or retention has, the newest that is left, if any.</summary>
+    public static async Task<IReadOnlyList<StoredReading>> ReadingsAsync(QueryLog queries, IReadOnlyList<Row> rows, bool toKeep, CancellationToken cancellationToken)
+    {
+        var found = rows.Select(r => r.Id is null ? null : r.ToReading()).ToArray();
+        var empty = Enumerable.Range(0, rows.Count).Where(i => found[i] is null).ToList();
+        if (empty.Count > 0)
+        {
+            var left = await queries.QueryAsync<ReadingsOfSeries.Row>("latest_left", LeftSql, new
+            {
+                Devices = new ArrayParameter<Guid>([.. empty.Select(i => rows[i].DeviceId)], NpgsqlDbType.Uuid),
+                Types = new ArrayParameter<string>([.. empty.Select(i => rows[i].SeriesType)], NpgsqlDbType.Varchar),
+                Hours = new ArrayParameter<DateTime>([.. empty.Select(i => rows[i].NewestHour)], NpgsqlDbType.TimestampTz),
+            }, cancellationToken, toKeep: toKeep);
+            foreach (var row in left)
+                found[empty[row.N - 1]] = new StoredReading(row.Id, rows[empty[row.N - 1]].ExternalId, row.Timestamp, row.DataType, row.Payload, row.Status);
+        }
+        return [.. found.OfType<StoredReading>()];
+    }
 }
 
 internal sealed class GetLatestHandler(QueryLog queries, DeviceDirectory directory) : IRequestHandler<GetLatest, Outcome<LatestReadings>>
@@ -54,7 +75,7 @@ internal sealed class GetLatestHandler(QueryLog queries, DeviceDirectory directo
         if (directory.Find(request.DeviceId) is not { IsRegistered: true } device)
             return Failure.NotFound($"Device {request.DeviceId}");
         var rows = await queries.QueryAsync<Latest.Row>("latest", Sql, new { device.Id, device.Uuid }, cancellationToken, toKeep: true);
-        return LatestReadings.Of([.. rows.Where(r => r.Id is not null).Select(r => r.ToReading())]);
+        return LatestReadings.Of(await Latest.ReadingsAsync(queries, rows, toKeep: true, cancellationToken));
     }
 }
 
@@ -85,7 +106,7 @@ internal sealed class GetLatestOfDevicesHandler(QueryLog queries, SeriesOf serie
         var rows = await queries.QueryAsync<Latest.Row>("latest_of_devices", Sql, parameters, cancellationToken);
         var page = rows.Take(request.Limit).ToList();
         return new Page<StoredReading>(
-            [.. page.Where(r => r.Id is not null).Select(r => r.ToReading())],
+            await Latest.ReadingsAsync(queries, page, toKeep: false, cancellationToken),
             rows.Count > request.Limit ? new SeriesCursor(page[^1].ExternalId, page[^1].SeriesType).ToString() : null);
     }
 }

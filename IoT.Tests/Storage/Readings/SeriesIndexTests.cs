@@ -32,7 +32,7 @@ public sealed partial class SeriesIndexTests(UpgradeServer server) : IClassFixtu
         ("AfterTimestamp", "timestamptz", "'9999-12-31Z'"), ("AfterId", "bigint", "9223372036854775807"), ("Count", "bigint", "101"), ("Most", "bigint", "500001"),
         ("Devices", "uuid[]", Devices), ("Types", "varchar[]", "array_fill('t2'::varchar, array[3])"),
         ("AfterTimestamps", "timestamptz[]", "array_fill('9999-12-31Z'::timestamptz, array[3])"), ("AfterIds", "bigint[]", "array_fill(9223372036854775807, array[3])"),
-        ("Ids", "text[]", "null"), ("Location", "text", "'hall'"), ("Type", "text", "null"), ("AfterDevice", "text", "null"), ("AfterType", "text", "null"),
+        ("Hours", "timestamptz[]", "array_fill('2026-11-01Z'::timestamptz, array[3])"), ("Ids", "text[]", "null"), ("Location", "text", "'hall'"), ("Type", "text", "null"), ("AfterDevice", "text", "null"), ("AfterType", "text", "null"),
         ("1", "uuid", "'00000000-0000-0000-0000-000000000000'"), ("2", "uuid", "'7fffffff-ffff-ffff-ffff-ffffffffffff'"), ("3", "timestamptz", "'2026-11-01Z'"), ("4", "timestamptz", "'2026-12-01Z'"),
     ];
 
@@ -41,7 +41,7 @@ public sealed partial class SeriesIndexTests(UpgradeServer server) : IClassFixtu
         ("history of a data_type", GetHistoryHandler.OneType), ("history", GetHistoryHandler.AllTypes),
         ("readings", $"{ReadingsOfSeries.Sql} order by timestamp desc, id desc limit @Count"), ("stream", $"{ReadingsOfSeries.Sql} limit @Count"),
         ("latest of devices", GetLatestOfDevicesHandler.Sql.Replace("@DataType", "null", StringComparison.Ordinal)),
-        ("chart", GetChartHandler.RawSql), ("rebuild", NumberedParameter().Replace(SummaryRebuild.Readings, "@$1")),
+        ("latest that is left", Latest.LeftSql), ("chart", GetChartHandler.RawSql), ("rebuild", NumberedParameter().Replace(SummaryRebuild.Readings, "@$1")),
         ("readings_of", "select * from readings_of('d7', '2026-10-25Z', '2026-10-26Z', 't1')"), ("readings_of all", "select * from readings_of('d7', now() - interval '1000 days')"),
         ("reading_series", "select * from device_data where reading_series(device_id, data_type) = reading_series(@Uuid, 't1') and timestamp > '2026-10-25Z'"),
     ];
@@ -85,7 +85,7 @@ public sealed partial class SeriesIndexTests(UpgradeServer server) : IClassFixtu
         var database = await server.DatabaseAsync("keys", 24);
         await Support.Database.RunAsync(database, Fill);
         await using var connection = new NpgsqlConnection(database);
-        foreach (var (name, sql) in Statements.Take(7))
+        foreach (var (name, sql) in Statements.Take(8))
         {
             var rows = await HashAsync(sql);
             Assert.NotNull(rows);
@@ -137,7 +137,7 @@ public sealed partial class SeriesIndexTests(UpgradeServer server) : IClassFixtu
             foreach (var mode in new[] { "force_custom_plan", "force_generic_plan" })
             {
                 await connection.ExecuteAsync($"set plan_cache_mode = {mode}");
-                foreach (var (name, sql) in Statements.Take(all ? Statements.Length : 7))
+                foreach (var (name, sql) in Statements.Take(all ? Statements.Length : 8))
                 {
                     var used = Values.Where(v => Regex.IsMatch(sql, $@"@{v.Name}\b")).ToList();
                     var numbered = Name().Replace(sql, match => $"${used.FindIndex(v => v.Name == match.Groups[1].Value) + 1}");
