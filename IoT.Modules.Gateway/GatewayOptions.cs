@@ -23,10 +23,10 @@ public sealed class GatewayOptions
     [Range(1, 1_000_000, ErrorMessage = "readings, 1 to 1000000")]
     public int MaxBatchReadings { get; set; } = 10_000;
 
-    /// <summary>Readings in one write to PostgreSQL. Default 20,000, 1 to 100,000.</summary>
+    /// <summary>Readings in one write to PostgreSQL. Default 40,000, 1 to 100,000.</summary>
     [Description("most readings in one write to PostgreSQL")]
     [Range(1, 100_000, ErrorMessage = "readings, 1 to 100000")]
-    public int WriteBatchReadings { get; set; } = 20_000;
+    public int WriteBatchReadings { get; set; } = 40_000;
 
     /// <summary>Writers into PostgreSQL. Default 2, 1 to 16.</summary>
     [Description("writers that bring readings from the ingest log into PostgreSQL, each with its share of the devices; a change takes effect at a start that finds the log empty")]

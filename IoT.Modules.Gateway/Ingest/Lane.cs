@@ -22,8 +22,8 @@ internal sealed class Lane(LanePosition start, GatewayOptions options, IMediator
     // The statement holds all of its readings at once, here and in PostgreSQL.
     private const int LargestWriteBytes = 16 * 1024 * 1024;
 
-    // Each batch is part of one read of the log, which is bounded by readings and bytes.
-    private readonly Channel<Batch> _batches = Channel.CreateBounded<Batch>(new BoundedChannelOptions(2) { SingleReader = true, SingleWriter = true });
+    // Each batch is part of one read of the log, which is bounded by readings and bytes (4 MiB): as many as make up a large write.
+    private readonly Channel<Batch> _batches = Channel.CreateBounded<Batch>(new BoundedChannelOptions(6) { SingleReader = true, SingleWriter = true });
 
     private long _done = start.Sequence;
 
