@@ -63,7 +63,7 @@ internal sealed partial class MqttConnection
     /// <summary>A publish over the limit ends the connection; whose it was and how it began is not lost with it.</summary>
     private async Task TurnAwayTooLargeAsync(Fault tooLarge)
     {
-        var (beginning, wholeBytes) = await _input.ReadBeginningAsync(MostOfTooLarge, LingerTime, _services.Time);
+        var (beginning, wholeBytes) = await _input.ReadBeginningAsync(MostOfTooLarge, BeginningTime, _services.Time);
         if (beginning.Type == PacketType.Publish && PacketDecoder.ReadPublish(beginning, IsVersion5, out var packet) is null && TopicOf(packet, out _) is { } topic)
         {
             var payloadBytes = wholeBytes - (beginning.Body.Length - packet.Payload.Length);
@@ -196,7 +196,7 @@ internal sealed partial class MqttConnection
             flush.Flush();
             await _services.Journal.Append(changes).WaitAsync(_ending.Token);
         }
-        Output.WriteControl(ControlPackets.SubAck(IsVersion5, packet.PacketId, codes), flush);
+        Reply(ControlPackets.SubAck(IsVersion5, packet.PacketId, codes), flush);
         foreach (var subscription in sendsRetained)
             _services.Dispatcher.SendRetained(subscription, flush);
         await Room(_acks.Count);
@@ -225,7 +225,7 @@ internal sealed partial class MqttConnection
             flush.Flush();
             await _services.Journal.Append(changes).WaitAsync(_ending.Token);
         }
-        Output.WriteControl(ControlPackets.UnsubAck(IsVersion5, packet.PacketId, codes), flush);
+        Reply(ControlPackets.UnsubAck(IsVersion5, packet.PacketId, codes), flush);
         await Room(_acks.Count);
     }
 }
