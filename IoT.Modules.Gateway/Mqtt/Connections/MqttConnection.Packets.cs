@@ -150,6 +150,7 @@ internal sealed partial class MqttConnection
             case PacketType.PubRel:
                 // A PUBREC that said no ended the exchange; clients of MQTTnet go on with it all the same, and take 0x92 for the answer.
                 var isReleased = session.Release(ack.PacketId, out var released) | _refused?.Remove(ack.PacketId) == true;
+                session.DeliverHeld(ack.PacketId, flush);
                 _acks.Add(new PendingAck(released, PacketType.PubComp, ack.PacketId, isReleased ? Reason.Success : Reason.PacketIdentifierNotFound), flush);
                 break;
             default:

@@ -234,7 +234,7 @@ internal sealed partial class MqttConnection : IDisposable
             Volatile.Write(ref _silentSince, 0);
             _input.Take(read);
             isOver = read.IsCompleted;
-            if (Identity is null && !read.Buffer.IsEmpty && read.Buffer.FirstSpan[0] != (byte)PacketType.Connect << 4)
+            if (Identity is null && !read.Buffer.IsEmpty && read.Buffer.FirstSpan[0] >> 4 != (int)PacketType.Connect)
                 return; // A stranger's first bytes: anything but CONNECT is not MQTT, and is not waited for.
         }
     }

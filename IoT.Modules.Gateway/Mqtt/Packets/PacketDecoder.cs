@@ -50,6 +50,9 @@ internal static class PacketDecoder
                     case Property.ResponseTopic when !MqttTopics.IsValidName(block.Bytes):
                         reader.Fail(Fault.Protocol("The response topic is no topic name."));
                         break;
+                    case Property.SubscriptionIdentifier:
+                        reader.Fail(Fault.Protocol("Subscription identifiers are the platform's to send."));
+                        break;
                 }
             }
             if (reader.Fault is null)
@@ -176,7 +179,10 @@ internal static class PacketDecoder
     {
         if (frame.Flags != 2)
             reader.Fail(Fault.Malformed("Reserved bits of the first byte are wrong."));
-        return reader.ReadPacketId();
+        var id = reader.ReadUInt16();
+        if (id == 0)
+            reader.Fail(Fault.Malformed("The packet identifier is 0."));
+        return id;
     }
 
     private static void SkipProperties(ref PacketReader reader, PacketType packet)

@@ -132,7 +132,7 @@ internal static class PropertyRules
         PacketType.Connect => property is Property.SessionExpiryInterval or Property.ReceiveMaximum or Property.MaximumPacketSize or Property.TopicAliasMaximum
             or Property.RequestResponseInformation or Property.RequestProblemInformation or Property.UserProperty or Property.AuthenticationMethod or Property.AuthenticationData,
         PacketType.Publish => property is Property.PayloadFormatIndicator or Property.MessageExpiryInterval or Property.TopicAlias or Property.ResponseTopic
-            or Property.CorrelationData or Property.UserProperty or Property.ContentType,
+            or Property.CorrelationData or Property.UserProperty or Property.ContentType or Property.SubscriptionIdentifier,
         PacketType.PubAck or PacketType.PubRec or PacketType.PubRel or PacketType.PubComp => property is Property.ReasonString or Property.UserProperty,
         PacketType.Subscribe => property is Property.SubscriptionIdentifier or Property.UserProperty,
         PacketType.Unsubscribe => property is Property.UserProperty,

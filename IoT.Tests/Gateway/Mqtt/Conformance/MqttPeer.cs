@@ -215,6 +215,9 @@ public sealed class MqttPeer(Stream stream, int version) : IAsyncDisposable
         }
     }
 
+    /// <summary>Whether such a packet came while another was waited for.</summary>
+    public bool HasReceived(Kind kind) => _inbox.Exists(packet => packet.Kind == kind);
+
     /// <summary>The very next packet; null: the connection is closed.</summary>
     public async Task<Packet?> ReadAsync()
     {
