@@ -21,6 +21,12 @@ internal sealed partial class MqttConnection
     private HashSet<ushort>? _refused;
     private PublishTopic? _lastTopic;
 
+    /// <summary>
+    /// In a session that was taken up again the exchange was over, but for an answer that was lost with the connection; else the client is
+    /// mistaken about it.
+    /// </summary>
+    private Reason OfUnknownId => _isResumed ? Reason.Success : Reason.PacketIdentifierNotFound;
+
     private async ValueTask HandlePublishAsync(Frame frame, FlushSet flush)
     {
         if (PacketDecoder.ReadPublish(frame, IsVersion5, out var packet) is { } malformed)
@@ -145,13 +151,13 @@ internal sealed partial class MqttConnection
             case PacketType.PubRec when ack.Reason < Reason.UnspecifiedError:
                 var isUnderWay = session.ReceivedByClient(this, ack.PacketId, out var received, out fault);
                 if (fault is null)
-                    _acks.Add(new PendingAck(received, PacketType.PubRel, ack.PacketId, isUnderWay ? Reason.Success : Reason.PacketIdentifierNotFound), flush);
+                    _acks.Add(new PendingAck(received, PacketType.PubRel, ack.PacketId, isUnderWay ? Reason.Success : OfUnknownId), flush);
                 break;
             case PacketType.PubRel:
                 // A PUBREC that said no ended the exchange; clients of MQTTnet go on with it all the same, and take 0x92 for the answer.
                 var isReleased = session.Release(ack.PacketId, out var released) | _refused?.Remove(ack.PacketId) == true;
                 session.DeliverHeld(ack.PacketId, flush);
-                _acks.Add(new PendingAck(released, PacketType.PubComp, ack.PacketId, isReleased ? Reason.Success : Reason.PacketIdentifierNotFound), flush);
+                _acks.Add(new PendingAck(released, PacketType.PubComp, ack.PacketId, isReleased ? Reason.Success : OfUnknownId), flush);
                 break;
             default:
                 session.Acknowledge(this, ack, frame.Type, flush, out fault);

@@ -55,7 +55,7 @@ internal sealed partial class MqttConnection
             Refuse(Reason.QuotaExceeded, "There are too many sessions.", true, flush);
             return;
         }
-        (Session, Identity) = (opened.Session, identity);
+        (Session, Identity, _isResumed) = (opened.Session, identity, opened.IsPresent);
         // From here on the end of a credential finds the connection; before, it may just have passed it by.
         if (_services.Access.SignIn(connect.UserName, connect.Password, certifiedDevice) is null)
         {

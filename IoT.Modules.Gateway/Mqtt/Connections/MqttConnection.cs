@@ -38,6 +38,7 @@ internal sealed partial class MqttConnection : IDisposable
     private long _endedAt;
     private long _heldBytes;
     private bool _isWelcome;
+    private bool _isResumed;
     private bool _lingers;
     private bool _isDone;
     private bool _dropsWill;
