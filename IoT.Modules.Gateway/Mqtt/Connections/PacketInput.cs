@@ -11,7 +11,7 @@ internal sealed class PacketInput(PipeReader pipe) : IDisposable
     // Of a client that has not taken notice of the end yet; a whole packet that was too large is among it.
     private const long MostReadPast = 4 * 1024 * 1024;
 
-    private static readonly TimeSpan LongestPast = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestPast = TimeSpan.FromMilliseconds(750);
     private static readonly TimeSpan QuietPast = TimeSpan.FromMilliseconds(200);
 
     private ReadAhead? _ahead;

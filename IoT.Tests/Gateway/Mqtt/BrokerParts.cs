@@ -54,12 +54,14 @@ internal sealed class BrokerParts : IDisposable
 
         public List<BrokerChange> Changes { get; } = [];
 
-        public void Fill() => _room = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        public void Fill() => _room = new();
 
+        /// <summary>Who waits for room comes in before this returns.</summary>
         public void Empty()
         {
-            _room?.SetResult();
+            var room = _room;
             _room = null;
+            room?.SetResult();
         }
 
         public Task<BrokerSnapshot> LoadAsync(CancellationToken cancellationToken) => Task.FromResult(BrokerSnapshot.Empty);
