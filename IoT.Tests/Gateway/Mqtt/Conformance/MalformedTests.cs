@@ -126,7 +126,7 @@ public sealed class MalformedTests(OpenPlatform platform) : ConformanceTest(plat
     [InlineData("82 09 0001 02 0B00 0001 74 00", 0x82, "3.8.2.1.2: subscription identifier 0")]
     [InlineData("82 11 0001 00 000B 24 73 68 61 72 65 2F 67 2F 61 62 04", 0x82, "3.8.3.1: no-local and shared")]
     [InlineData("30 06 0001 74 02 0B01", 0x82, "3.3.4: a subscription identifier from a client")]
-    [InlineData("30 05 0001 74 01 01", 0x81, "2.2.2.2: a property without its value")]
+    [InlineData("30 06 0001 74 01 01 78", 0x81, "2.2.2.2: a property without its value")]
     [InlineData("30 06 0001 74 02 0102", 0x82, "3.3.2.3.2: payload format 2")]
     [InlineData("30 08 0001 74 04 01000100", 0x82, "2.2.2.2: a property twice")]
     [InlineData("30 07 0001 74 03 210001", 0x81, "2.2.2.2: a property of other packets")]
