@@ -9,8 +9,10 @@ internal sealed class Planner(FactStore store)
     private const int Drift = 8;
     private const int Slack = 100;
 
+    private double _looks;
+
     /// <summary>The whole body, from nothing.</summary>
-    public Plan Full(CompiledRule rule) => new(rule, Goal.Derive, Steps(rule, rule.Body, [], -1, outer: [])) { MadeFor = Sizes(rule), CheckedAt = store.Count };
+    public Plan Full(CompiledRule rule) => new(rule, Goal.Derive, Steps(rule, rule.Body, [], -1, outer: [])) { MadeFor = Sizes(rule), CheckedAt = store.Count, Looks = _looks };
 
     /// <summary>From changed rows of one pattern; patterns before it take only older rows, so that a pair of changed ones is met once.</summary>
     public Plan Changed(Trigger trigger, Goal goal)
@@ -25,11 +27,11 @@ internal sealed class Planner(FactStore store)
             var atom = trigger.Atom;
             steps.Add(Given(atom, bound, shared.Contains, part: -1));
             steps.AddRange(Steps(rule, rule.Body, bound, -1, outer: []));
-            return new Plan(rule, goal, goal == Goal.Undermine ? Pruned(rule, steps) : [.. steps]) { MadeFor = Sizes(rule), CheckedAt = store.Count };
+            return new Plan(rule, goal, goal == Goal.Undermine ? Pruned(rule, steps) : [.. steps]) { MadeFor = Sizes(rule), CheckedAt = store.Count, Looks = 1 + _looks };
         }
         steps.Add(Given(trigger.Atom, bound, _ => true, trigger.Part));
         steps.AddRange(Steps(rule, rule.Body, bound, trigger.Part, outer: []));
-        return new Plan(rule, goal, goal == Goal.Undermine ? Pruned(rule, steps) : [.. steps]) { MadeFor = Sizes(rule), CheckedAt = store.Count };
+        return new Plan(rule, goal, goal == Goal.Undermine ? Pruned(rule, steps) : [.. steps]) { MadeFor = Sizes(rule), CheckedAt = store.Count, Looks = 1 + _looks };
     }
 
     // What is lost matters where there are conclusions to be lost, and most changed readings have none: that is asked as soon as a join
@@ -133,6 +135,7 @@ internal sealed class Planner(FactStore store)
     {
         var steps = new List<Step>();
         var waiting = Enumerable.Range(0, parts.Count).Where(i => i != changed).ToList();
+        var (ways, looks) = (1.0, 0.0);
         var all = new HashSet<int>(outer);
         foreach (var part in parts)
             all.UnionWith(Shown(part));
@@ -158,7 +161,11 @@ internal sealed class Planner(FactStore store)
             // A value that has changed without crossing a threshold is sent to nobody: it must be seen although it is new.
             steps.Add(Scan((AtomPart)parts[best], bound, best < changed && !(rule.Threshold?.Atom == best && ReferenceEquals(parts, rule.Body)), best));
             waiting.Remove(best);
+            ways *= least;
+            looks += ways;
         }
+        // Those of conditions within are made first, and count for nothing.
+        _looks = looks;
         return [.. steps];
     }
 

@@ -59,6 +59,43 @@ internal sealed partial class Reasoner(FactStore store, TermDictionary terms, En
         return index;
     }
 
+    /// <summary>A document asserts each of its facts once; their rows.</summary>
+    public List<int> Assert(List<AssertedFact> facts)
+    {
+        var rows = new List<int>(facts.Count);
+        if (IsManyFor(facts.Count))
+        {
+            AssertNew(facts, rows);
+            return rows;
+        }
+        foreach (var fact in facts)
+        {
+            if (Once(Assert(fact.Subject, fact.Predicate, fact.Object)) is var index and not 0)
+                rows.Add(index);
+        }
+        Unlist(rows);
+        return rows;
+    }
+
+    // 0: the document has asserted it already.
+    private int Once(int index)
+    {
+        ref var row = ref store.Rows[index];
+        if ((row.Info & Row.Listed) == 0)
+        {
+            row.Info |= Row.Listed;
+            return index;
+        }
+        Retract(index);
+        return 0;
+    }
+
+    private void Unlist(List<int> rows)
+    {
+        foreach (var index in rows)
+            store.Rows[index].Info &= ~Row.Listed;
+    }
+
     /// <summary>One fewer asserts it.</summary>
     public void Retract(int index)
     {
