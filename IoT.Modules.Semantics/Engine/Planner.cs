@@ -27,8 +27,17 @@ internal sealed class Planner(FactStore store)
             steps.AddRange(Steps(rule, rule.Body, bound, -1, outer: []));
             return new Plan(rule, goal, goal == Goal.Undermine ? Pruned(rule, steps) : [.. steps]) { MadeFor = Sizes(rule), CheckedAt = store.Count };
         }
-        steps.Add(Given(trigger.Atom, bound, _ => true, trigger.Part));
-        steps.AddRange(Steps(rule, rule.Body, bound, trigger.Part, outer: []));
+        if (rule.Body[trigger.Part] is WalkPart walk)
+        {
+            // The list is read from its beginning, whichever part of it has changed.
+            steps.Add(Given(trigger.Atom, bound, slot => slot == walk.List, part: -1));
+            steps.AddRange(Steps(rule, rule.Body, bound, -1, outer: []));
+        }
+        else
+        {
+            steps.Add(Given(trigger.Atom, bound, _ => true, trigger.Part));
+            steps.AddRange(Steps(rule, rule.Body, bound, trigger.Part, outer: []));
+        }
         return new Plan(rule, goal, goal == Goal.Undermine ? Pruned(rule, steps) : [.. steps]) { MadeFor = Sizes(rule), CheckedAt = store.Count };
     }
 
@@ -80,6 +89,9 @@ internal sealed class Planner(FactStore store)
                 break;
             case MembersStep { Binds: true } members:
                 yield return members.Member;
+                break;
+            case WalkStep walk:
+                yield return walk.Members;
                 break;
             case GatherStep { Binds: true } gather:
                 yield return gather.List;
@@ -139,7 +151,9 @@ internal sealed class Planner(FactStore store)
         all.UnionWith(rule.Heads.SelectMany(head => head.Slots));
         while (waiting.Count > 0)
         {
-            var ready = waiting.FindIndex(i => parts[i] is not AtomPart && IsReady(rule, parts, i, bound, all));
+            var ready = waiting.FindIndex(i => parts[i] is not (AtomPart or WalkPart) && IsReady(rule, parts, i, bound, all));
+            if (ready < 0)
+                ready = waiting.FindIndex(i => parts[i] is WalkPart walk && (!Operand.IsSlot(walk.List) || bound.Contains(walk.List)));
             if (ready >= 0)
             {
                 steps.Add(Computed(rule, parts[waiting[ready]], bound, all, waiting[ready]));
@@ -246,6 +260,9 @@ internal sealed class Planner(FactStore store)
             case GatherPart gather:
                 var steps = Steps(rule, gather.Parts, Within(gather.Parts), -1, [.. all, .. new[] { gather.Template }.Where(Operand.IsSlot)]);
                 return new GatherStep(new Plan(rule, Goal.Gather, steps, template: gather.Template), gather.List, bound.Add(gather.List), index);
+            case WalkPart walk:
+                bound.Add(walk.Members);
+                return new WalkStep(walk.List, walk.Members, index);
             case ComputedPart { Builtin: var builtin } computed:
                 switch (builtin.Shape)
                 {
@@ -279,6 +296,7 @@ internal sealed class Planner(FactStore store)
         ComputedPart computed => computed.Arguments.Concat(computed.Objects).Where(Operand.IsSlot),
         AbsentPart absent => Inner(absent.Parts),
         GatherPart gather => Inner(gather.Parts).Append(gather.List).Concat(new[] { gather.Template }.Where(Operand.IsSlot)),
+        WalkPart walk => new[] { walk.List, walk.Members }.Where(Operand.IsSlot),
         _ => [],
     });
 
@@ -287,6 +305,7 @@ internal sealed class Planner(FactStore store)
         AtomPart atom => atom.Slots,
         ComputedPart computed => computed.Arguments.Concat(computed.Objects).Where(Operand.IsSlot),
         GatherPart gather => [gather.List],
+        WalkPart walk => new[] { walk.List, walk.Members }.Where(Operand.IsSlot),
         _ => [],
     };
 }
