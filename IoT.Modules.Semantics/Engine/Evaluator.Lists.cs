@@ -88,6 +88,7 @@ internal sealed partial class Evaluator
     private List<int[]> Paths(int node)
     {
         var (paths, above, choices, visits) = (new List<int[]>(), new HashSet<int> { node }, new Stack<(int Node, int First, int Tail)>(), 0);
+        var ending = Ending(node);
         choices.Push((node, Visible(BySubject.Head(node, Known.First)), Visible(BySubject.Head(node, Known.Rest))));
         while (choices.TryPop(out var choice))
         {
@@ -103,7 +104,7 @@ internal sealed partial class Evaluator
             }
             choices.Push(choice);
             var next = Rows[choice.Tail].O;
-            if (next != Known.Nil && above.Add(next))
+            if (ending.Contains(next) && above.Add(next))
             {
                 choices.Push((next, Visible(BySubject.Head(next, Known.First)), Visible(BySubject.Head(next, Known.Rest))));
                 continue;
@@ -120,6 +121,42 @@ internal sealed partial class Evaluator
         (int, int, int) Next((int Node, int First, int Tail) choice) => Visible(Rows[choice.Tail].NextSp) is var rest and not 0
             ? (choice.Node, choice.First, rest)
             : (choice.Node, Visible(Rows[choice.First].NextSp), Visible(BySubject.Head(choice.Node, Known.Rest)));
+    }
+
+    // The nodes behind one from which the end can be reached, so that nobody looks for it in vain again and again.
+    private HashSet<int> Ending(int node)
+    {
+        var (nodes, before) = (new List<int> { node }, new Dictionary<int, List<int>> { [node] = [] });
+        var ending = new HashSet<int>();
+        var found = new Queue<int>();
+        for (var i = 0; i < nodes.Count; i++)
+        {
+            Spend();
+            if (Visible(BySubject.Head(nodes[i], Known.First)) == 0)
+                continue;
+            for (var rest = Visible(BySubject.Head(nodes[i], Known.Rest)); rest != 0; rest = Visible(Rows[rest].NextSp))
+            {
+                var next = Rows[rest].O;
+                if (next == Known.Nil)
+                {
+                    if (ending.Add(nodes[i]))
+                        found.Enqueue(nodes[i]);
+                    continue;
+                }
+                if (before.TryAdd(next, []))
+                    nodes.Add(next);
+                before[next].Add(nodes[i]);
+            }
+        }
+        while (found.TryDequeue(out var end))
+        {
+            foreach (var earlier in before[end])
+            {
+                if (ending.Add(earlier))
+                    found.Enqueue(earlier);
+            }
+        }
+        return ending;
     }
 
     private Reading ReadingOf(ReadOnlySpan<int> path)

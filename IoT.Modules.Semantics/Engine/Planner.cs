@@ -9,6 +9,9 @@ internal sealed class Planner(FactStore store)
     private const int Drift = 8;
     private const int Slack = 100;
 
+    /// <summary>A pattern that yields so few facts comes before the reading of a list.</summary>
+    private const double CheaperThanList = 4;
+
     /// <summary>The whole body, from nothing.</summary>
     public Plan Full(CompiledRule rule) => new(rule, Goal.Derive, Steps(rule, rule.Body, [], -1, outer: [])) { MadeFor = Sizes(rule), CheckedAt = store.Count };
 
@@ -152,8 +155,6 @@ internal sealed class Planner(FactStore store)
         while (waiting.Count > 0)
         {
             var ready = waiting.FindIndex(i => parts[i] is not (AtomPart or WalkPart) && IsReady(rule, parts, i, bound, all));
-            if (ready < 0)
-                ready = waiting.FindIndex(i => parts[i] is WalkPart walk && (!Operand.IsSlot(walk.List) || bound.Contains(walk.List)));
             if (ready >= 0)
             {
                 steps.Add(Computed(rule, parts[waiting[ready]], bound, all, waiting[ready]));
@@ -166,6 +167,14 @@ internal sealed class Planner(FactStore store)
             {
                 if (parts[i] is AtomPart atom && Cost(rule, atom, bound) is var cost && cost < least)
                     (best, least) = (i, cost);
+            }
+            var list = waiting.FindIndex(i => parts[i] is WalkPart walk && (!Operand.IsSlot(walk.List) || bound.Contains(walk.List)));
+            // A list is read when it is known to be somebody's and little else can be found out before.
+            if (list >= 0 && (best < 0 || (least > CheaperThanList && !waiting.Exists(i => parts[i] is AtomPart atom && atom.Slots.Contains(((WalkPart)parts[waiting[list]]).List)))))
+            {
+                steps.Add(Computed(rule, parts[waiting[list]], bound, all, waiting[list]));
+                waiting.RemoveAt(list);
+                continue;
             }
             if (best < 0)
                 throw new InvalidOperationException($"the conditions of rule '{rule.Source.Name}' can't be put in order");

@@ -17,11 +17,13 @@ internal sealed class RandomProgram
 
     private readonly Random _random;
     private readonly bool _isPositive;
+    private readonly bool _hasManyLists;
 
     /// <param name="isPositive">No negation and no aggregation.</param>
     public RandomProgram(Random random, bool isPositive)
     {
         (_random, _isPositive) = (random, isPositive);
+        _hasManyLists = random.Next(3) == 0;
         for (var level = 0; level < 4; level++)
         {
             var rules = new List<string>();
@@ -62,7 +64,7 @@ internal sealed class RandomProgram
             if (_random.Next(3) > 0)
                 body.Add($"?n0 math:{(_random.Next(2) == 0 ? "greaterThan" : "lessThan")} {_random.Next(2, 8)}");
         }
-        if (_random.Next(4) == 0)
+        if (_random.Next(_hasManyLists ? 2 : 6) == 0)
             AddList(level, body, variables, numbers);
         if (_random.Next(4) == 0 && variables.Distinct().Take(2).ToList() is [var a, var b])
             body.Add($"{a} log:notEqualTo {b}");
@@ -101,7 +103,7 @@ internal sealed class RandomProgram
         for (var i = _random.Next(5) == 0 ? 2 : 1; i > 0; i--)
         {
             // Numbers go into predicates of their own: a level never feeds its own arithmetic.
-            heads.Add(level == 0 && _random.Next(8) == 0
+            heads.Add(level == 0 && _random.Next(_hasManyLists ? 3 : 12) == 0
                 ? ListFact(_random.Next(Nodes), _random.Next(3), _random.Next(4)) is var fact ? $"{fact.Subject} {fact.Predicate} {fact.Object}" : ""
                 : numbers.Count > 0 && level == 3 && _random.Next(2) == 0
                 ? $"{Pick(variables)} :k {numbers[_random.Next(numbers.Count)]}"
@@ -178,10 +180,12 @@ internal sealed class RandomProgram
                 ? string.Create(CultureInfo.InvariantCulture, $"{Entity(random.Next(Entities))} :v{random.Next(2)} {random.Next(10)} .\n")
                 : string.Create(CultureInfo.InvariantCulture, $"{Entity(random.Next(Entities))} :b0{random.Next(3)} {Entity(random.Next(Entities))} .\n"));
         }
-        for (var i = random.Next(9); i > 0; i--)
+        // Most of the time a whole list of three, then more that may join or break it.
+        for (var i = random.Next(3); i < 3; i++)
+            text.Append(CultureInfo.InvariantCulture, $"{ListFact(i, 0, random.Next(4))}\n{ListFact(i, 1, i == 2 ? 3 : i + 1)}\n{ListFact(i, 2, random.Next(Entities))}\n");
+        for (var i = random.Next(5); i > 0; i--)
         {
-            var (subject, predicate, value) = ListFact(random.Next(Nodes), random.Next(3), random.Next(Entities));
-            text.Append(CultureInfo.InvariantCulture, $"{subject} {predicate} {value} .\n");
+            text.Append(CultureInfo.InvariantCulture, $"{ListFact(random.Next(Nodes), random.Next(3), random.Next(Entities))}\n");
         }
         if (random.Next(3) == 0)
             text.Append(CultureInfo.InvariantCulture, $"{Entity(random.Next(Entities))} :list ({random.Next(3)} {Entity(random.Next(Entities))} {Entity(random.Next(Entities))}) .\n");
