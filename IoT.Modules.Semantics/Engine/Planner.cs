@@ -9,6 +9,9 @@ internal sealed class Planner(FactStore store)
     private const int Drift = 8;
     private const int Slack = 100;
 
+    /// <summary>A pattern that yields so few facts comes before the reading of a list.</summary>
+    private const double CheaperThanList = 4;
+
     private double _looks;
 
     /// <summary>The whole body, from nothing.</summary>
@@ -29,8 +32,17 @@ internal sealed class Planner(FactStore store)
             steps.AddRange(Steps(rule, rule.Body, bound, -1, outer: []));
             return new Plan(rule, goal, goal == Goal.Undermine ? Pruned(rule, steps) : [.. steps]) { MadeFor = Sizes(rule), CheckedAt = store.Count, Looks = 1 + _looks };
         }
-        steps.Add(Given(trigger.Atom, bound, _ => true, trigger.Part));
-        steps.AddRange(Steps(rule, rule.Body, bound, trigger.Part, outer: []));
+        if (rule.Body[trigger.Part] is WalkPart walk)
+        {
+            // The list is read from its beginning, whichever part of it has changed.
+            steps.Add(Given(trigger.Atom, bound, slot => slot == walk.List, part: -1));
+            steps.AddRange(Steps(rule, rule.Body, bound, -1, outer: []));
+        }
+        else
+        {
+            steps.Add(Given(trigger.Atom, bound, _ => true, trigger.Part));
+            steps.AddRange(Steps(rule, rule.Body, bound, trigger.Part, outer: []));
+        }
         return new Plan(rule, goal, goal == Goal.Undermine ? Pruned(rule, steps) : [.. steps]) { MadeFor = Sizes(rule), CheckedAt = store.Count, Looks = 1 + _looks };
     }
 
@@ -82,6 +94,9 @@ internal sealed class Planner(FactStore store)
                 break;
             case MembersStep { Binds: true } members:
                 yield return members.Member;
+                break;
+            case WalkStep walk:
+                yield return walk.Members;
                 break;
             case GatherStep { Binds: true } gather:
                 yield return gather.List;
@@ -142,7 +157,7 @@ internal sealed class Planner(FactStore store)
         all.UnionWith(rule.Heads.SelectMany(head => head.Slots));
         while (waiting.Count > 0)
         {
-            var ready = waiting.FindIndex(i => parts[i] is not AtomPart && IsReady(rule, parts, i, bound, all));
+            var ready = waiting.FindIndex(i => parts[i] is not (AtomPart or WalkPart) && IsReady(rule, parts, i, bound, all));
             if (ready >= 0)
             {
                 steps.Add(Computed(rule, parts[waiting[ready]], bound, all, waiting[ready]));
@@ -155,6 +170,14 @@ internal sealed class Planner(FactStore store)
             {
                 if (parts[i] is AtomPart atom && Cost(rule, atom, bound) is var cost && cost < least)
                     (best, least) = (i, cost);
+            }
+            var list = waiting.FindIndex(i => parts[i] is WalkPart walk && (!Operand.IsSlot(walk.List) || bound.Contains(walk.List)));
+            // A list is read when it is known to be somebody's and little else can be found out before.
+            if (list >= 0 && (best < 0 || (least > CheaperThanList && !waiting.Exists(i => parts[i] is AtomPart atom && atom.Slots.Contains(((WalkPart)parts[waiting[list]]).List)))))
+            {
+                steps.Add(Computed(rule, parts[waiting[list]], bound, all, waiting[list]));
+                waiting.RemoveAt(list);
+                continue;
             }
             if (best < 0)
                 throw new InvalidOperationException($"the conditions of rule '{rule.Source.Name}' can't be put in order");
@@ -253,6 +276,9 @@ internal sealed class Planner(FactStore store)
             case GatherPart gather:
                 var steps = Steps(rule, gather.Parts, Within(gather.Parts), -1, [.. all, .. new[] { gather.Template }.Where(Operand.IsSlot)]);
                 return new GatherStep(new Plan(rule, Goal.Gather, steps, template: gather.Template), gather.List, bound.Add(gather.List), index);
+            case WalkPart walk:
+                bound.Add(walk.Members);
+                return new WalkStep(walk.List, walk.Members, index);
             case ComputedPart { Builtin: var builtin } computed:
                 switch (builtin.Shape)
                 {
@@ -286,6 +312,7 @@ internal sealed class Planner(FactStore store)
         ComputedPart computed => computed.Arguments.Concat(computed.Objects).Where(Operand.IsSlot),
         AbsentPart absent => Inner(absent.Parts),
         GatherPart gather => Inner(gather.Parts).Append(gather.List).Concat(new[] { gather.Template }.Where(Operand.IsSlot)),
+        WalkPart walk => new[] { walk.List, walk.Members }.Where(Operand.IsSlot),
         _ => [],
     });
 
@@ -294,6 +321,7 @@ internal sealed class Planner(FactStore store)
         AtomPart atom => atom.Slots,
         ComputedPart computed => computed.Arguments.Concat(computed.Objects).Where(Operand.IsSlot),
         GatherPart gather => [gather.List],
+        WalkPart walk => new[] { walk.List, walk.Members }.Where(Operand.IsSlot),
         _ => [],
     };
 }
