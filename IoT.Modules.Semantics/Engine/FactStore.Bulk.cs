@@ -115,7 +115,7 @@ internal sealed partial class FactStore
     }
 
     // The part is that of a smaller number, or the same.
-    private ref T At<T>(List<T>[] parts, int number, ref int part)
+    private ref T At<T>(List<T>[] parts, int number, scoped ref int part)
     {
         while (_offsets[part + 1] <= number)
             part++;
