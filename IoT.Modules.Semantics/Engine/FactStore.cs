@@ -59,6 +59,9 @@ internal struct Row
     public readonly bool Held => (Info & Old) != 0;
 
     public readonly bool IsAsserted => (Info & AssertedMask) != 0;
+
+    /// <summary>It holds, and only by a rule.</summary>
+    public readonly bool IsDerived => Holds && !IsAsserted;
 }
 
 /// <summary>All facts, by each combination of their terms.</summary>

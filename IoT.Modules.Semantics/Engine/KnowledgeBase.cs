@@ -91,7 +91,7 @@ internal sealed partial class KnowledgeBase
                 if (error is not null)
                     return default;
                 _reasoner.Run();
-                var (derived, asserted) = Changes();
+                var (derived, asserted) = _reasoner.Changes();
                 using var commit = new Commit(null, derived, asserted, Terms.Lease());
                 return read(commit);
             }
@@ -129,7 +129,7 @@ internal sealed partial class KnowledgeBase
                 if (error is null)
                 {
                     var lease = Terms.Lease();
-                    var (derived, asserted) = Changes();
+                    var (derived, asserted) = _reasoner.Changes();
                     _reasoner.Commit();
                     _undo.Clear();
                     _valuesBefore.Clear();
@@ -208,13 +208,6 @@ internal sealed partial class KnowledgeBase
         while (_undo.TryPop(out var undo))
             undo();
         _reasoner.Rollback(rules);
-    }
-
-    private (List<FactChange> Derived, List<TripleId> Asserted) Changes()
-    {
-        var (derived, asserted) = (new List<FactChange>(), new List<TripleId>());
-        _reasoner.Changes(derived, asserted);
-        return (derived, asserted);
     }
 
     private EngineError? Set(IReadOnlyList<FactDocument> documents, IReadOnlyList<RuleSet> ruleSets)

@@ -8,8 +8,6 @@ internal static class Together
     /// <summary>Parts are taken one after the other by whoever is free: some are more work than others.</summary>
     public const int PartsPerThread = 8;
 
-    private const int LeastPart = 256;
-
     /// <summary>Calls with each number below <paramref name="threads"/>, on as many threads.</summary>
     public static void Run(int threads, Action<int> work)
     {
@@ -39,9 +37,9 @@ internal static class Together
         });
     }
 
-    /// <summary>With a good number of ranges, neither too few to share nor too small.</summary>
+    /// <summary>In a good number of ranges.</summary>
     public static void Ranges(int threads, int count, Action<int, int> work) =>
         Ranges(threads, Parts(threads, count), count, (_, _, from, to) => work(from, to));
 
-    public static int Parts(int threads, int count) => Math.Clamp(count / LeastPart, 1, threads * PartsPerThread);
+    public static int Parts(int threads, int count) => threads == 1 ? 1 : Math.Clamp(count, 1, threads * PartsPerThread);
 }
