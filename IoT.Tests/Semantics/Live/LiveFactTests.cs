@@ -92,6 +92,28 @@ public sealed class LiveFactTests(SharedPlatform platform)
     }
 
     [Fact]
+    public async Task A_flapping_reading_raises_and_clears_as_slowly_as_the_rule_says()
+    {
+        await using var site = new Site(platform);
+        var device = await platform.NewDeviceAsync();
+        await site.PutRulesAsync(
+            string.Concat(new[] { ("at-once", ""), ("sustained", "# @for 1h"), ("sticky", "# @clear-after 1h"), ("soon", "# @for 200ms\n# @clear-after 200ms") }.Select((rule, i) =>
+                $"# @name {rule.Item1}\n{rule.Item2}\n{{ device:{device.Id} metric:flap ?v . ?v math:greaterThan 5 }} => {{ device:{device.Id} t:is{i} t:High }} .\n")));
+        for (var i = 0; i < 6; i++)
+        {
+            await site.SendAsync(device, $$"""{"flap":{{(i % 2 == 0 ? 6 : 4)}}}""");
+            Assert.Equal(i % 2 == 0 ? 1 : 0, (await site.InferencesAsync(device.Id, active: true)).Count(one => one.GetProperty("rule").GetString() == "at-once"));
+        }
+        var all = (await site.InferencesAsync(device.Id)).ToLookup(one => one.GetProperty("rule").GetString()!);
+        Assert.Equal((3, 0, 1), (all["at-once"].Count(), all["sustained"].Count(), all["sticky"].Count()));
+        Assert.True(all["sticky"].Single().GetProperty("active").GetBoolean());
+        await site.SendAsync(device, """{"flap":7}""");
+        await Eventually.TrueAsync(async () => (await site.InferencesAsync(device.Id, active: true)).Any(one => one.GetProperty("rule").GetString() == "soon"), "raised after its delay");
+        await site.SendAsync(device, """{"flap":3}""");
+        await Eventually.TrueAsync(async () => !(await site.InferencesAsync(device.Id, active: true)).Any(one => one.GetProperty("rule").GetString() == "soon"), "cleared after its delay");
+    }
+
+    [Fact]
     public async Task Inferences_come_in_pages_and_by_rule()
     {
         await using var site = new Site(platform);
