@@ -64,6 +64,7 @@ public static class StorageModule
         services.AddSummaries();
         services.AddHostedService(provider => provider.GetRequiredService<MigrationsBesideIngest>());
         services.AddHostedService<LastSeenFlusher>();
+        services.AddHostedService<SeriesFlusher>();
         services.AddHealthChecks()
             .AddCheck<DatabaseHealth>("postgresql").AddCheck<MigrationsBesideIngest>("schema").AddCheck<MessageIdHealth>("message_ids")
             .AddCheck<QuarantineHealth>("quarantine").AddCheck<RetentionHealth>("retention").AddCheck<SummaryHealth>("summaries");

@@ -105,6 +105,9 @@ internal sealed class Plan(CompiledRule rule, Goal goal, Step[] steps, int head 
     /// <summary>When <see cref="MadeFor"/> was last found to be about right.</summary>
     public int CheckedAt { get; set; }
 
+    /// <summary>How many facts it is about to look at, the first step's among them; of one that is given rows: for each of those.</summary>
+    public double Looks { get; init; }
+
     /// <summary>The same for the rows of the first step, given in parts.</summary>
     public Plan? Shared { get; set; }
 

@@ -12,8 +12,10 @@ internal sealed class Planner(FactStore store)
     /// <summary>A pattern that yields so few facts comes before the reading of a list.</summary>
     private const double CheaperThanList = 4;
 
+    private double _looks;
+
     /// <summary>The whole body, from nothing.</summary>
-    public Plan Full(CompiledRule rule) => new(rule, Goal.Derive, Steps(rule, rule.Body, [], -1, outer: [])) { MadeFor = Sizes(rule), CheckedAt = store.Count };
+    public Plan Full(CompiledRule rule) => new(rule, Goal.Derive, Steps(rule, rule.Body, [], -1, outer: [])) { MadeFor = Sizes(rule), CheckedAt = store.Count, Looks = _looks };
 
     /// <summary>From changed rows of one pattern; patterns before it take only older rows, so that a pair of changed ones is met once.</summary>
     public Plan Changed(Trigger trigger, Goal goal)
@@ -28,7 +30,7 @@ internal sealed class Planner(FactStore store)
             var atom = trigger.Atom;
             steps.Add(Given(atom, bound, shared.Contains, part: -1));
             steps.AddRange(Steps(rule, rule.Body, bound, -1, outer: []));
-            return new Plan(rule, goal, goal == Goal.Undermine ? Pruned(rule, steps) : [.. steps]) { MadeFor = Sizes(rule), CheckedAt = store.Count };
+            return new Plan(rule, goal, goal == Goal.Undermine ? Pruned(rule, steps) : [.. steps]) { MadeFor = Sizes(rule), CheckedAt = store.Count, Looks = 1 + _looks };
         }
         if (rule.Body[trigger.Part] is WalkPart walk)
         {
@@ -41,7 +43,7 @@ internal sealed class Planner(FactStore store)
             steps.Add(Given(trigger.Atom, bound, _ => true, trigger.Part));
             steps.AddRange(Steps(rule, rule.Body, bound, trigger.Part, outer: []));
         }
-        return new Plan(rule, goal, goal == Goal.Undermine ? Pruned(rule, steps) : [.. steps]) { MadeFor = Sizes(rule), CheckedAt = store.Count };
+        return new Plan(rule, goal, goal == Goal.Undermine ? Pruned(rule, steps) : [.. steps]) { MadeFor = Sizes(rule), CheckedAt = store.Count, Looks = 1 + _looks };
     }
 
     // What is lost matters where there are conclusions to be lost, and most changed readings have none: that is asked as soon as a join
@@ -148,6 +150,7 @@ internal sealed class Planner(FactStore store)
     {
         var steps = new List<Step>();
         var waiting = Enumerable.Range(0, parts.Count).Where(i => i != changed).ToList();
+        var (ways, looks) = (1.0, 0.0);
         var all = new HashSet<int>(outer);
         foreach (var part in parts)
             all.UnionWith(Shown(part));
@@ -181,7 +184,11 @@ internal sealed class Planner(FactStore store)
             // A value that has changed without crossing a threshold is sent to nobody: it must be seen although it is new.
             steps.Add(Scan((AtomPart)parts[best], bound, best < changed && !(rule.Threshold?.Atom == best && ReferenceEquals(parts, rule.Body)), best));
             waiting.Remove(best);
+            ways *= least;
+            looks += ways;
         }
+        // Those of conditions within are made first, and count for nothing.
+        _looks = looks;
         return [.. steps];
     }
 

@@ -52,8 +52,28 @@ public sealed class DeviceEntry
     }
 }
 
-/// <param name="HourTicks">When the hour of the newest reading of the series begins, or a later one does; UTC.</param>
-internal sealed record KnownSeries(string DataType, long HourTicks);
+/// <summary>What stands in <c>device_series</c> of a series, and what has come since. Changed by the writer of its device's lane.</summary>
+internal sealed class KnownSeries(Guid device, string dataType)
+{
+    public Guid Device => device;
+
+    public string DataType => dataType;
+
+    /// <summary>When the hour of its newest reading begins, or a later one does; UTC.</summary>
+    public long HourTicks { get; set; } = long.MinValue;
+
+    /// <summary>Of its newest stored reading that is known here.</summary>
+    public long NewestTicks;
+
+    /// <summary>That is written down, or a later one.</summary>
+    public long WrittenTicks;
+
+    /// <summary>Readings after that.</summary>
+    public int Unwritten;
+
+    /// <summary>1: waits to be written.</summary>
+    public int IsQueued;
+}
 
 /// <summary>
 /// Every device and its credential, in memory: loaded from <c>devices</c> at start (from the mirror while a given PostgreSQL is away),

@@ -146,7 +146,7 @@ internal sealed partial class StoreReadingsHandler(
         var tally = TallyOf(request, readings, taken, []);
         await DeviceLedger.AddAsync(connection, transaction, tally, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        series.Know(unknownSeries);
+        series.Know(unknownSeries, taken);
         return new Written(taken, ids, tally.Counts());
     }
 
@@ -174,7 +174,7 @@ internal sealed partial class StoreReadingsHandler(
             if (ids is null)
                 return null;
         }
-        series.Know(unknown);
+        series.Know(unknown, readings);
         return new Written(readings, ids, tally.Counts());
     }
 
@@ -201,7 +201,7 @@ internal sealed partial class StoreReadingsHandler(
         var tally = TallyOf(request, readings, taken, quarantined);
         await DeviceLedger.AddAsync(connection, transaction, tally, cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        series.Know(unknownSeries);
+        series.Know(unknownSeries, kept);
         return new Written(taken, [.. ids], tally.Counts());
     }
 
