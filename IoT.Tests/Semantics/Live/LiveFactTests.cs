@@ -92,6 +92,24 @@ public sealed class LiveFactTests(SharedPlatform platform)
     }
 
     [Fact]
+    public async Task Derived_is_what_can_be_derived_and_is_not_asserted_too()
+    {
+        await using var site = new Site(platform);
+        await site.PutModelAsync("t:a t:p 1, 2 ; t:q 1 ; t:list (1 2) .");
+        await site.PutRulesAsync("@prefix list: <http://www.w3.org/2000/10/swap/list#> .\n{ ?x t:p ?v } => { ?x t:q ?v } . { ?x t:list ?l . ?l list:length ?n } => { ?x t:length ?n } .");
+        var (subject, one) = ($"urn:test:{site.Mark}:a", "^^<http://www.w3.org/2001/XMLSchema#integer> .");
+        Assert.Equal([$"<{subject}> <urn:test:{site.Mark}:length> \"2\"{one}", $"<{subject}> <urn:test:{site.Mark}:q> \"2\"{one}"], (await site.FactsAsync(subject, true)).Order(StringComparer.Ordinal));
+        Assert.Contains($"<{subject}> <urn:test:{site.Mark}:q> \"1\"{one}", await site.FactsAsync(subject, false));
+        Assert.Equal(6, (await site.FactsAsync(subject)).Count);
+        var because = (await site.InferencesAsync(subject)).Single(found => found.GetProperty("predicate").GetString()!.EndsWith(":length", StringComparison.Ordinal)).GetProperty("because")[0];
+        Assert.Equal(5, because.GetProperty("premises").GetArrayLength());
+        // No longer asserted, it is derived.
+        await site.PutModelAsync("t:a t:p 1, 2 ; t:list (1 2 3) .");
+        Assert.Equal(3, (await site.FactsAsync(subject, true)).Count);
+        Assert.Contains($"<{subject}> <urn:test:{site.Mark}:length> \"3\"{one}", await site.FactsAsync(subject, true));
+    }
+
+    [Fact]
     public async Task A_flapping_reading_raises_and_clears_as_slowly_as_the_rule_says()
     {
         await using var site = new Site(platform);

@@ -33,6 +33,19 @@ public sealed class SettingsTests
         await site.SendAsync(device, """{"temperature":41}""");
         Assert.Equal([0.5, 0.4], Confidences(await site.InferencesAsync(device.Id, active: true)));
 
+        // Of what was received so far no profile maps anything; then one maps one of two members.
+        Assert.Equal((3, 0, 0.0), await ConversionAsync());
+        Assert.Equal(201, (await platform.Client.PostJsonAsync("/api/v1/devices", new { id = "press", type = "Press" })).Status);
+        await site.PutModelAsync("iot:Press iot:maps [ iot:member \"temperature\" ; <http://www.w3.org/ns/sosa/observedProperty> t:Temperature ] .", "profile");
+        Assert.Equal(200, (await platform.Client.PostReadingAsync("""{"device_id":"press","data_type":"m","payload":{"temperature":20,"other":1}}""")).Status);
+        await site.FactsAsync("press");
+        Assert.Equal((5, 1, 0.2), await ConversionAsync());
+        Assert.Matches("(?m)^iot_semantics_conversion_rate[^ ]* 0\\.2 ", (await platform.Client.ReadAsync("/metrics")).Text.Replace("\n", " \n", StringComparison.Ordinal));
+
+        async Task<(int, int, double)> ConversionAsync() => (await platform.Client.ReadAsync("/api/v1/conversion")).Json is var found
+            ? (found.GetProperty("received").GetInt32(), found.GetProperty("converted").GetInt32(), found.GetProperty("rate").GetDouble())
+            : default;
+
         static IEnumerable<double> Confidences(IEnumerable<JsonElement> inferences) => inferences.Select(one => one.GetProperty("confidence").GetDouble()).OrderDescending();
     }
 }
