@@ -300,7 +300,11 @@ internal sealed partial class RuleParser
     private void AddFacts(List<Statement3> triples)
     {
         foreach (var triple in triples)
+        {
+            if (triple.Subject is N3Constant { Value.Kind: TermKind.Literal })
+                throw Wrong(triple.Line, triple.Column, "a literal can't be the subject of a fact");
             _facts.Add(new Triple(Ground(triple.Subject, triple), Ground(triple.Predicate, triple), Ground(triple.Object, triple)));
+        }
     }
 
     private Term Ground(N3Term term, Statement3 at) => term switch
