@@ -36,6 +36,7 @@ internal sealed partial class Migrator(PostgresPools database, TimeProvider time
     public async Task ApplyAsync(CancellationToken cancellationToken)
     {
         await using var connection = await database.Write.OpenConnectionAsync(cancellationToken);
+        ServerVersion.ThrowIfTooOld(connection.PostgreSqlVersion, database.Endpoint);
         // However long another host's migration takes.
         await connection.ExecuteAsync(new CommandDefinition("select pg_advisory_lock(@AdvisoryLock)", new { AdvisoryLock }, commandTimeout: 0, cancellationToken: cancellationToken));
         try

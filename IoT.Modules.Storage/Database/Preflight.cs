@@ -86,7 +86,7 @@ internal static class Preflight
             throw new StartupException($"PostgreSQL can't be reached: {exception.Message}", exception);
         }
         var state = await SchemaState.ReadAsync(connection, Migration.Known, cancellationToken);
-        if (state.Objection is { } objection)
+        if ((ServerVersion.Objection(connection.PostgreSqlVersion) ?? state.Objection) is { } objection)
         {
             await output.WriteLineAsync(objection);
             return 1;

@@ -2,6 +2,7 @@ using System.ComponentModel;
 using System.Globalization;
 using System.Text.RegularExpressions;
 using IoT.Modules.Storage.Contracts;
+using IoT.Modules.Storage.Database;
 
 namespace IoT.Modules.Storage.PrivatePostgres;
 
@@ -26,17 +27,24 @@ internal sealed partial record PostgresBinaries(string Folder, int Major)
         string? setting, int? wanted, string? path, string distribution, CancellationToken cancellationToken)
     {
         var explicitly = !string.IsNullOrWhiteSpace(setting);
-        PostgresBinaries? first = null;
+        PostgresBinaries? first = null, tooOld = null;
         foreach (var folder in explicitly ? [setting!] : Candidates(path, distribution))
         {
             if (Resolve(folder) is not { } real || await MajorOfAsync(real, cancellationToken) is not { } major)
                 continue;
             var found = new PostgresBinaries(real, major);
+            if (major < ServerVersion.Oldest)
+            {
+                tooOld ??= found;
+                continue;
+            }
             if (wanted is null || major == wanted)
                 return found;
             first ??= found;
         }
 
+        if (first is null && tooOld is not null)
+            throw new StartupException(FormattableString.Invariant($"PostgreSQL in {tooOld.Folder} is {tooOld.Major}; {ServerVersion.Oldest} or later is needed. Install one, or name the folder of its programs in Storage__PostgresBinaries, or a server in ConnectionStrings__Postgres."));
         return first ?? throw new StartupException(explicitly
             ? $"Storage__PostgresBinaries is {setting}, which does not hold PostgreSQL's programs postgres and initdb. Leave it empty to search, or name the folder that holds them (like /usr/lib/postgresql/15/bin)."
             : "PostgreSQL's server programs are missing. Install them with: sudo apt-get install postgresql (./run does it for you). "

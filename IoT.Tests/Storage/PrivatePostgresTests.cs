@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using IoT.Modules.Storage;
 using IoT.Modules.Storage.Contracts;
+using IoT.Modules.Storage.Database;
 using IoT.Modules.Storage.PrivatePostgres;
 using IoT.Tests.Support;
 using Microsoft.Extensions.Logging;
@@ -321,6 +322,34 @@ public sealed class PrivatePostgresTests
         await using var cluster = new PrivateCluster();
         refusal = await Assert.ThrowsAsync<StartupException>(() => cluster.StartAsync(new StorageOptions { PostgresBinaries = "/nowhere" }));
         Assert.Contains("Storage__PostgresBinaries is /nowhere", refusal.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_PostgreSQL_that_is_too_old_is_passed_over_or_refused_naming_what_is_needed()
+    {
+        var folder = Directory.CreateTempSubdirectory("iot-versions-").FullName;
+        try
+        {
+            foreach (var major in new[] { "13", "14", "9.6" })
+            {
+                var bin = Directory.CreateDirectory(Path.Combine(folder, major, "bin")).FullName;
+                foreach (var program in new[] { "postgres", "initdb" })
+                {
+                    await File.WriteAllTextAsync(Path.Combine(bin, program), $"#!/bin/sh\necho '{program} (PostgreSQL) {major}.3'\n", Cancellation);
+                    File.SetUnixFileMode(Path.Combine(bin, program), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+                }
+            }
+            var old = Path.Combine(folder, "13", "bin");
+            Assert.Equal(14, (await PostgresBinaries.FindAsync(null, null, old, folder, Cancellation)).Major);
+            var refusal = await Assert.ThrowsAsync<StartupException>(() => PostgresBinaries.FindAsync(old, null, null, folder, Cancellation));
+            Assert.Contains($"{old} is 13; 14 or later is needed", refusal.Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+        Assert.Contains("PostgreSQL at db:5432 can't be used. It is PostgreSQL 13; 14 or later is needed.", Assert.Throws<StartupException>(() => ServerVersion.ThrowIfTooOld(new Version(13, 9), "db:5432")).Message, StringComparison.Ordinal);
+        ServerVersion.ThrowIfTooOld(new Version(14, 0), "db:5432");
     }
 
     [Fact]

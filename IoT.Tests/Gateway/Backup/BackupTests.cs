@@ -46,6 +46,9 @@ public sealed class BackupTests : IDisposable
         Assert.Equal(200, (await original.Client.PostReadingAsync(Readings(device.Id, 340, 350))).Status);
         Assert.Equal(350, await original.StoredAsync(device.Id));
         var before = await FiguresAsync(original, device.Id, Start.AddMinutes(340));
+        var rows = await original.ScalarAsync<string>(Rows);
+        foreach (var kind in new[] { "reading ", "series ", "device ", "message ", "person ", "quarantine ", "index device_data_by_series t ", "migration " })
+            Assert.Contains('\n' + kind, rows, StringComparison.Ordinal);
         await original.StopAsync();
 
         await using var restored = new Platform();
@@ -54,6 +57,7 @@ public sealed class BackupTests : IDisposable
         await restored.StartAsync();
         Assert.Equal(340, await restored.StoredAsync(device.Id));
         Assert.Equal(before, await FiguresAsync(restored, device.Id, DateTimeOffset.MaxValue));
+        Assert.Equal(rows!.Split('\n'), (await restored.ScalarAsync<string>(Rows))!.Split('\n'));
         var ledger = (await restored.Client.ReadAsync($"/api/v1/ledger?device_id={device.Id}")).Items.Single();
         Assert.Equal((341, 340, 1), (ledger.GetProperty("received").GetInt64(), ledger.GetProperty("stored").GetInt64(), ledger.GetProperty("quarantined").GetInt64()));
         // Ids of messages are known, tokens hold, the session is there.
@@ -150,6 +154,25 @@ public sealed class BackupTests : IDisposable
     private static string Readings(string device, int from, int to) =>
         $"[{string.Join(",", Enumerable.Range(from, to - from).Select(n => string.Create(CultureInfo.InvariantCulture,
             $$"""{"device_id":"{{device}}","data_type":"t{{n % 3}}","timestamp":"{{Start.AddMinutes(n):yyyy-MM-dd'T'HH:mm:ss'Z'}}","message_id":"m-{{n}}","payload":{"value":{{n}}.5} }""")))}]";
+
+    // Row by row what the dump holds, and what finds it. Readings that were in the log alone are stored anew: those have other ids. Summaries
+    // get their partitions when they are folded; what they say is compared over the API.
+    private const string Rows =
+        """
+        select string_agg(line, E'\n' order by line collate "C") from (
+            select format('reading %s', r) as line from device_data r where id <= 300
+            union all select format('series %s %s %s', device_id, data_type, newest_hour) from device_series
+            union all select format('device %s', (d.id, d.external_id, d.name, d.type, d.location, d.labels, d.status, d.token_hash, d.created_at)) from devices d
+            union all select format('message %s %s', device_id, message_id) from message_ids where split_part(message_id, '-', 2)::int < 340
+            union all select format('person %s', p) from people p
+            union all select format('key %s', k) from api_keys k
+            union all select format('quarantine %s', q) from quarantine q
+            union all select format('index %s %s %s', indexrelid::regclass, indisvalid, pg_get_indexdef(indexrelid)) from pg_index join pg_class on pg_class.oid = indexrelid where relnamespace = 'public'::regnamespace and relname not like 'device_summary%'
+            union all select format('attached %s %s', inhparent::regclass, inhrelid::regclass) from pg_inherits where inhparent::regclass::text not like 'device_summary%'
+            union all select format('function %s', pg_get_functiondef(oid)) from pg_proc where pronamespace = 'public'::regnamespace
+            union all select format('migration %s', m) from schema_migrations m
+            union all select 'begin') lines
+        """;
 
     /// <summary>What there is of readings, summaries, devices and the quarantine.</summary>
     private static async Task<string> FiguresAsync(Platform platform, string device, DateTimeOffset before)

@@ -55,6 +55,33 @@ public sealed class PoolTests
         await using var writing = await pools.Write.OpenConnectionAsync(TestContext.Current.CancellationToken);
     }
 
+    [Fact]
+    public async Task Queries_that_take_all_they_may_have_keep_no_reading_from_being_stored()
+    {
+        await using var platform = new Platform();
+        await platform.StartAsync();
+        var device = await platform.NewDeviceAsync();
+        Assert.Equal(200, (await platform.Client.PostReadingAsync($$"""{"device_id":"{{device.Id}}","data_type":"t","payload":{} }""")).Status);
+        Assert.Equal(1, await platform.StoredAsync(device.Id));
+        List<Task<Answer>> queries;
+        await using (var blocker = new NpgsqlConnection(platform.ConnectionString + ";Pooling=false"))
+        {
+            await blocker.OpenAsync(TestContext.Current.CancellationToken);
+            await using var transaction = await blocker.BeginTransactionAsync(TestContext.Current.CancellationToken);
+            await using var hold = new NpgsqlCommand("lock table devices in access exclusive mode", blocker, transaction);
+            await hold.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+            queries = [.. Enumerable.Range(0, 60).Select(_ => platform.Client.ReadAsync("/api/v1/latest?location=nowhere"))];
+            await Eventually.TrueAsync(async () => await WaitingAsync() >= 12, "as many queries as may run, all of them waiting");
+            for (var n = 0; n < 20; n++)
+                Assert.Equal(200, (await platform.Client.PostReadingAsync($$"""{"device_id":"{{device.Id}}","data_type":"t","payload":{} }""")).Status);
+            await Eventually.TrueAsync(async () => await Support.Database.ScalarAsync<long>(platform.ConnectionString + ";Pooling=false", "select count(*) from device_data") == 21, "the readings");
+            Assert.All(queries, query => Assert.False(query.IsCompleted));
+        }
+        Assert.All(await Task.WhenAll(queries), answer => Assert.Equal(200, answer.Status));
+
+        Task<long> WaitingAsync() => Support.Database.ScalarAsync<long>(platform.ConnectionString + ";Pooling=false", "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%newest_hour%'");
+    }
+
     private sealed class Lines : ILogger<QueryLog>
     {
         public List<string> Written { get; } = [];

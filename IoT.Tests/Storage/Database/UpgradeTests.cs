@@ -179,6 +179,51 @@ public sealed class UpgradeTests(UpgradeServer server) : IClassFixture<UpgradeSe
     }
 
     [Fact]
+    public async Task A_partition_that_was_detached_by_half_is_detached_for_good()
+    {
+        var migration = new Migration(9_000, "9000_detach", "-- beside ingest\n-- step\nalter table device_data detach partition device_data_y2026m10 concurrently;\n");
+        var database = await server.DatabaseAsync("detach", 8);
+        await MigrateAsync(database);
+        await using (var reader = new NpgsqlConnection(database))
+        await using (var detaching = new NpgsqlConnection(database))
+        {
+            await reader.OpenAsync(TestContext.Current.CancellationToken);
+            await detaching.OpenAsync(TestContext.Current.CancellationToken);
+            await using var query = await reader.BeginTransactionAsync(TestContext.Current.CancellationToken);
+            await using var read = new NpgsqlCommand("select count(*) from device_data", reader, query);
+            await read.ExecuteScalarAsync(TestContext.Current.CancellationToken);
+            // It waits for the reader, and is killed there.
+            await using var detach = new NpgsqlCommand("alter table device_data detach partition device_data_y2026m10 concurrently", detaching) { CommandTimeout = 0 };
+            var waiting = detach.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+            await Eventually.TrueAsync(async () => await Support.Database.ScalarAsync<bool>(database, "select exists (select 1 from pg_inherits where inhdetachpending)"), "the first half");
+            detach.Cancel();
+            await Assert.ThrowsAsync<OperationCanceledException>(async () => await waiting);
+        }
+        Assert.True(await Support.Database.ScalarAsync<bool>(database, "select inhdetachpending from pg_inherits where inhrelid = 'device_data_y2026m10'::regclass"));
+        await using (var pools = await OpenAsync(database))
+            Assert.True(await MigratorOf(pools, [.. Migration.Known, migration]).ApplyBesideIngestAsync(TestContext.Current.CancellationToken));
+        Assert.False(await Support.Database.ScalarAsync<bool>(database, "select exists (select 1 from pg_inherits where inhrelid = 'device_data_y2026m10'::regclass)"));
+        Assert.True(await Support.Database.ScalarAsync<bool>(database, "select unfinished_step is null from schema_migrations where version = 9000"));
+    }
+
+    [Fact]
+    public async Task One_session_at_a_time_changes_the_schema()
+    {
+        var database = await server.DatabaseAsync("alone", 8);
+        await using var other = new NpgsqlConnection(database);
+        await other.OpenAsync(TestContext.Current.CancellationToken);
+        await using var take = new NpgsqlCommand($"select pg_advisory_lock({Migrator.AdvisoryLock})", other);
+        await take.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+        var migrating = MigrateAsync(database);
+        await Eventually.TrueAsync(async () => await Support.Database.ScalarAsync<bool>(
+            database, "select exists (select 1 from pg_locks where locktype = 'advisory' and not granted and database = (select oid from pg_database where datname = current_database()))"), "that it waits its turn");
+        Assert.Equal(8, await Support.Database.ScalarAsync<int>(database, "select max(version) from schema_migrations"));
+        await other.CloseAsync();
+        await migrating;
+        Assert.True(await Support.Database.ScalarAsync<int>(database, "select max(version) from schema_migrations") > 8);
+    }
+
+    [Fact]
     public async Task Preflight_says_what_would_be_done_and_changes_nothing()
     {
         var database = await server.DatabaseAsync("preflight", 4);
@@ -186,6 +231,8 @@ public sealed class UpgradeTests(UpgradeServer server) : IClassFixture<UpgradeSe
         var output = new StringWriter();
         Assert.Equal(0, await Preflight.LookAsync(database, output, TestContext.Current.CancellationToken));
         Assert.Contains("0005_device_ledger: before the host is ready, in one transaction; reads device_data", output.ToString(), StringComparison.Ordinal);
+        Assert.Matches(@"0024_series_index: beside ingest, after the start; locks others out for at most 2 s at a time; indexes device_data \(\d+ MiB, about \d+ rows, 2 partitions\), a moment", output.ToString());
+        Assert.Contains("Until the host is ready: a moment. Devices wait that long", output.ToString(), StringComparison.Ordinal);
         Assert.DoesNotContain("0004", output.ToString(), StringComparison.Ordinal);
         Assert.Equal(before, await Support.Database.ScalarAsync<string>(database, Shape));
 

@@ -83,6 +83,44 @@ public sealed class PartitionSettingTests
         Assert.Contains("too old", rejected.Rejected[0].Error, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Partitions_and_summaries_are_of_utc_and_made_beside_queries_whatever_the_time_zone_of_the_database()
+    {
+        await using var postgres = await GivenPostgres.MakeAsync();
+        await postgres.StartAsync();
+        var direct = postgres.ConnectionString + ";Pooling=false";
+        await Support.Database.RunAsync(direct, "alter database postgres set timezone = 'Asia/Kolkata'");
+        await using var platform = new Platform(("ConnectionStrings__Postgres", postgres.ConnectionString + ";Timezone=America/St_Johns"), ("Storage__PartitionBy", "day"));
+        await platform.StartAsync();
+        var today = TimeProvider.System.GetUtcNow().UtcDateTime.Date;
+        Assert.Equal([.. Enumerable.Range(0, 4).Select(d => (today.AddDays(d), today.AddDays(d + 1)))], await RangesAsync(platform));
+
+        // A day without a partition gets one while somebody reads the table, and holds a lock that CREATE … PARTITION OF would wait for.
+        var device = await platform.NewDeviceAsync();
+        var day = today.AddDays(-40);
+        await using (var reader = new Npgsql.NpgsqlConnection(direct))
+        {
+            await reader.OpenAsync(TestContext.Current.CancellationToken);
+            await using var query = await reader.BeginTransactionAsync(TestContext.Current.CancellationToken);
+            await using var command = new Npgsql.NpgsqlCommand("select count(*) from device_data", reader, query);
+            await command.ExecuteScalarAsync(TestContext.Current.CancellationToken);
+            foreach (var minute in new[] { 0, 19 * 60, 23 * 60 + 59 })
+                await SendAsync(platform, device, new DateTimeOffset(day.AddMinutes(minute)));
+            await Eventually.TrueAsync(async () => await Support.Database.ScalarAsync<long>(direct, "select count(*) from device_data") == 3, "the readings");
+        }
+        // Of a session in India: an hour begins there at half past.
+        var name = $"device_data_y{day.ToString("yyyy'm'MM'd'dd", CultureInfo.InvariantCulture)}";
+        Assert.Equal(3, await Support.Database.ScalarAsync<long>(direct, $"select count(*) from {name}"));
+        Assert.Equal("Asia/Kolkata", await Support.Database.ScalarAsync<string>(direct, "select current_setting('TimeZone')"));
+        var hours = $"select array_agg((hour at time zone 'UTC')::text order by hour) from device_summary_hourly where device_id = '{IoT.Modules.Storage.Contracts.DeviceUuid.Of(device.Id)}'";
+        string[] expected = [.. new[] { 0, 19, 23 }.Select(hour => day.AddHours(hour).ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture))];
+        Assert.Equal(expected, await Support.Database.ScalarAsync<string[]>(direct, hours));
+        Assert.Equal(204, (await platform.Client.SendAsync(HttpMethod.Post, "/api/v1/summaries:fold")).Status);
+        Assert.Equal(expected, await Support.Database.ScalarAsync<string[]>(direct, hours));
+        await Support.Database.RunAsync(direct, "truncate device_series; select learn_device_series()");
+        Assert.Equal(expected[2], await Support.Database.ScalarAsync<string>(direct, "select (newest_hour at time zone 'UTC')::text from device_series"));
+    }
+
     private static async Task SendAsync(Platform platform, TestDevice device, DateTimeOffset at) =>
         Assert.Equal(200, (await platform.Client.PostReadingAsync(Reading(device, at))).Status);
 

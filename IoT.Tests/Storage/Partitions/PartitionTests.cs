@@ -54,5 +54,29 @@ public sealed class PartitionTests(SharedPlatform platform)
         Assert.All(partitions, p => Assert.Matches(@"^FOR VALUES FROM \('\d{4}-\d{2}-01 00:00:00\+00'\) TO \('\d{4}-\d{2}-01 00:00:00\+00'\)$", p.Value));
     }
 
+    [Fact]
+    public async Task A_day_ahead_is_as_far_as_a_clock_may_be_wrong()
+    {
+        var device = await platform.NewDeviceAsync();
+        var now = TimeProvider.System.GetUtcNow();
+        Assert.Equal(200, (await platform.As(device.Token).PostReadingAsync(Reading(now.AddHours(23)))).Status);
+        var refused = await platform.As(device.Token).PostReadingAsync(Reading(now.AddHours(25)));
+        Assert.Equal(400, refused.Status);
+        Assert.Contains("timestamp", refused.Rejected[0].Error, StringComparison.Ordinal);
+        // Who can't be told finds it in the quarantine.
+        foreach (var at in new[] { now.AddHours(25), now.AddYears(-6) })
+        {
+            var sent = await ClientTool.RunAsync(
+                "mosquitto_pub", "-h", "127.0.0.1", "-p", $"{platform.MqttPort}", "-V", "311", "-q", "1", "-u", device.Id, "-P", device.Token, "-t", device.Topic, "-m", Reading(at));
+            Assert.True(sent.ExitCode == 0, sent.ToString());
+        }
+        Assert.Equal(1, await platform.StoredAsync(device.Id));
+        var kept = (await platform.Client.ReadAsync($"/api/v1/quarantine?device_id={device.Id}")).Items;
+        Assert.Equal(2, kept.Count);
+        Assert.All(kept, entry => Assert.Contains("timestamp", entry.GetProperty("reason").GetString(), StringComparison.Ordinal));
+
+        static string Reading(DateTimeOffset at) => $$$"""{"data_type":"t","timestamp":"{{{at.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture)}}}","payload":{}}""";
+    }
+
     private static string NameOf(DateTimeOffset time) => $"device_data_y{time.UtcDateTime.ToString("yyyy'm'MM", CultureInfo.InvariantCulture)}";
 }

@@ -18,6 +18,8 @@ public sealed class RetentionTests
         foreach (var months in new[] { 0, 1, 4, 5 })
             Assert.Equal(200, (await platform.Client.PostReadingAsync(Batch(device, Now.AddMonths(-months), 10))).Status);
         Assert.Equal(40, await platform.StoredAsync(device.Id));
+        // Before that nothing of the summaries is in their tables.
+        Assert.Equal(204, (await platform.Client.SendAsync(HttpMethod.Post, "/api/v1/summaries:fold")).Status);
 
         string[] old = [NameOf(Now.AddMonths(-5)), NameOf(Now.AddMonths(-4))];
         var dry = await platform.Client.PostJsonAsync("/api/v1/retention:dry-run", new { retention_days = 70 });
@@ -30,18 +32,25 @@ public sealed class RetentionTests
 
         await platform.StopAsync();
         platform.Set("Storage__RetentionDays", "70");
+        platform.Set("Storage__FineSummaryDays", "70");
         await platform.StartAsync();
         await Eventually.TrueAsync(async () => (await NamesAsync(platform)).Intersect(old).ToList() is [], "the end of what is too old");
         Assert.Equal(20, await platform.StoredAsync(device.Id));
         var events = (await platform.Client.ReadAsync("/api/v1/storage/events")).Items;
         Assert.Equal(old.Reverse(), events.Where(e => e.GetProperty("table_name").GetString() == "device_data").Select(e => e.GetProperty("partition").GetString()));
-        Assert.All(events, e => Assert.Contains("Storage__RetentionDays", e.GetProperty("reason").GetString(), StringComparison.Ordinal));
+        Assert.All(events.Where(e => e.GetProperty("table_name").GetString() == "device_data"), e => Assert.Contains("Storage__RetentionDays", e.GetProperty("reason").GetString(), StringComparison.Ordinal));
 
         var late = await platform.Client.PostReadingAsync(Batch(device, Now.AddDays(-71), 1));
         Assert.Equal(400, late.Status);
         Assert.Contains("too old", late.Rejected[0].Error, StringComparison.Ordinal);
-        // What was summed up outlives the readings.
+        // What was summed up outlives the readings, each table of it for its own time.
+        await Eventually.TrueAsync(async () => (await FineAsync()).Count == 2, "the end of the older five minutes");
+        Assert.Equal(4, (await platform.Client.ReadAsync("/api/v1/partitions?table=device_summary_hour")).Items.Count);
+        Assert.Contains((await platform.Client.ReadAsync("/api/v1/storage/events")).Items, e => e.GetProperty("reason").GetString()!.Contains("Storage__FineSummaryDays", StringComparison.Ordinal));
         Assert.Equal(2, (await platform.Client.ReadAsync($"/api/v1/devices/{device.Id}/summary?bucket=day&to={Text(Now.AddMonths(-3))}")).Items.Count);
+        Assert.Empty((await platform.Client.ReadAsync($"/api/v1/devices/{device.Id}/summary?bucket=5m&to={Text(Now.AddMonths(-3))}")).Items);
+
+        async Task<IReadOnlyList<System.Text.Json.JsonElement>> FineAsync() => (await platform.Client.ReadAsync("/api/v1/partitions?table=device_summary_5m")).Items;
     }
 
     [Fact]
