@@ -11,7 +11,7 @@ internal sealed record EngineOptions
     /// <summary>Changes are followed; otherwise everything is derived anew, with the same result.</summary>
     public bool Incremental { get; init; } = true;
 
-    /// <summary>A step over at least so many facts is shared among threads.</summary>
+    /// <summary>A step that is likely to look at so many facts is shared among threads, and so is entering, asserting or reporting so many.</summary>
     public int ParallelThreshold { get; init; } = 10_000;
 
     public int Threads { get; init; } = Environment.ProcessorCount;

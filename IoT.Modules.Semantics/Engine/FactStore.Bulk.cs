@@ -130,7 +130,11 @@ internal sealed partial class FactStore
     }
 
     /// <summary>Room for what is new, so that nothing can go wrong any more.</summary>
-    public void MakeRoom(int threads) => Grow(Limit + _coming, threads);
+    public void MakeRoom(int threads)
+    {
+        if (Limit + _coming > Rows.Length)
+            Grow(Limit + _coming, threads);
+    }
 
     /// <summary>
     /// Gives what is new its rows. No list has them until <see cref="LinkSubjects"/> and <see cref="LinkOthers"/>.
@@ -197,8 +201,6 @@ internal sealed partial class FactStore
 
     private void Grow(int limit, int threads)
     {
-        if (limit <= Rows.Length)
-            return;
         var size = Rows.Length;
         while (size < limit)
             size *= 2;

@@ -289,7 +289,8 @@ internal sealed partial class FactStore
         }
         else
         {
-            Grow(Limit + 1, 1);
+            if (Limit == Rows.Length)
+                Grow(Limit + 1, 1);
             index = Limit++;
         }
         Count++;

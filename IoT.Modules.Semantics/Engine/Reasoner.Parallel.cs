@@ -91,7 +91,9 @@ internal sealed partial class Reasoner
     // What has been found goes into the store.
     private void Flush(int stamp)
     {
-        var count = Evaluator.Candidates.Count + _parts.Sum(part => part.Count);
+        var count = Evaluator.Candidates.Count;
+        foreach (var part in _parts)
+            count += part.Count;
         if (count == 0)
             return;
         if (IsManyFor(count))

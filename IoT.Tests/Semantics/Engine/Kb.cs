@@ -37,6 +37,8 @@ internal sealed class Kb
         using var commit = Base.Put(rules, new CancellationToken(canceled: true));
     }
 
+    public Commit RemoveFacts(string name) => Base.RemoveFacts(name);
+
     public Commit RemoveRules(string name) => Base.RemoveRules(name);
 
     public Commit Apply(FactBatch batch) => Base.Apply(batch);
