@@ -19,11 +19,12 @@ public sealed class ClosureTests
     [InlineData("s1k", 1, true, 1)]
     [InlineData("s1k", 1, false, 1)]
     [InlineData("s1k", 17, true, 2)]
+    [InlineData("s1k", 1, true, 5)]
     [InlineData("s10k", 1, true, 1)]
     [InlineData("s10k", 1_000, true, 2)]
     public void The_closure_is_what_the_other_engines_derive_before_and_after_the_updates(string size, int batchSize, bool compile, int threads)
     {
-        var knowledge = Load(size, new EngineOptions { CompileRules = compile, Threads = threads, ParallelThreshold = threads > 1 ? 500 : int.MaxValue });
+        var knowledge = Load(size, new EngineOptions { CompileRules = compile, Threads = threads, ParallelThreshold = threads switch { 1 => int.MaxValue, 2 => 500, _ => 1 } });
         Same($"{size}/closure.ttl", knowledge);
         var batches = File.ReadLines(Path.Combine(Shared, size, "updates.tsv")).Select(line => line.Split('\t')).Chunk(batchSize);
         foreach (var rows in batches)

@@ -24,7 +24,7 @@ internal sealed class RandomWorld
         _random = new Random(seed);
         _product = product;
         _programs = [new RandomProgram(_random, isPositive), new RandomProgram(_random, isPositive), new RandomProgram(_random, isPositive)];
-        foreach (var (compile, incremental, threads) in new[] { (true, true, 1), (false, true, 1), (true, true, 2), (false, false, 1) })
+        foreach (var (compile, incremental, threads) in new[] { (true, true, 1), (false, true, 1), (true, true, 2), (false, false, 1), (false, false, 3) })
         {
             _engines.Add((
                 $"compile {compile}, incremental {incremental}, {threads} threads",
