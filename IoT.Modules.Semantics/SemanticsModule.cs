@@ -24,6 +24,7 @@ public static class SemanticsModule
         services.AddSingleton<LatestValues>();
         services.AddSingleton<LatestValueStore>();
         services.AddSingleton<DocumentStore>();
+        services.AddSingleton<RefusedDocuments>();
         services.AddSingleton<InferenceStore>();
         services.AddSingleton<InferenceTracker>();
         services.AddSingleton<InferenceOutbox>();

@@ -30,6 +30,7 @@ internal static class MqttSetup
         services.AddSingleton<PublishPipeline>();
         services.AddSingleton<IBrokerPublisher, BrokerPublisher>();
         services.AddSingleton<StrangerMemory>();
+        services.AddSingleton<Lingering>();
         services.AddSingleton<ConnectionServices>();
         services.AddSingleton<MqttConnectionLimit>();
         services.AddSingleton<MqttListener>();

@@ -66,6 +66,15 @@ public sealed record ListDocuments(DocumentKind Kind) : IRequest<Outcome<Page<Do
 /// <summary>The versions of a document that are kept, newest first.</summary>
 public sealed record ListVersions(DocumentKind Kind, string Name) : IRequest<Outcome<Page<DocumentVersion>>>;
 
+/// <summary>A document that was not taken in.</summary>
+/// <param name="At">UTC.</param>
+/// <param name="By">Name of the person or API key that put it; empty: it holds, and the engine could not be started with it.</param>
+/// <param name="Reason">What is wrong with it, with line and column if they are known.</param>
+public sealed record RefusedDocument(DocumentKind Kind, string Name, DateTime At, string By, string Reason);
+
+/// <summary>What was refused since the host started and not put right since, newest first.</summary>
+public sealed record ListRefusedDocuments : IRequest<Outcome<Page<RefusedDocument>>>;
+
 /// <summary>What a document's name may be.</summary>
 public static class DocumentRules
 {

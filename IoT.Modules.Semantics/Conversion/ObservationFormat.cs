@@ -23,6 +23,9 @@ internal sealed class ObservationFormat(Converter converter, LatestValues latest
         private const string Context =
             """{"sosa":"http://www.w3.org/ns/sosa/","qudt":"http://qudt.org/schema/qudt/","xsd":"http://www.w3.org/2001/XMLSchema#","sosa:resultTime":{"@type":"xsd:dateTime"},"sosa:madeBySensor":{"@type":"@id"},"sosa:observedProperty":{"@type":"@id"},"qudt:unit":{"@type":"@id"}}""";
 
+        // Of an integer that every reader of JSON takes as it is.
+        private const int MostExactDigits = 15;
+
         private readonly Utf8JsonWriter _json = new(output, InferenceJson.Options);
         private readonly List<(Metric Metric, LiveValue Value)> _members = [];
         private (string Device, string? Type) _device = ("", null);
@@ -76,16 +79,16 @@ internal sealed class ObservationFormat(Converter converter, LatestValues latest
             _json.WriteEndObject();
         }
 
-        // JSON-LD would make a double of a plain 23.5, which is a decimal here as in the facts.
+        // JSON-LD would make a double of a plain 23.5, which is a decimal here as in the facts, and of a long integer.
         private void WriteTyped(LiveValue value)
         {
-            if (value.Kind is not (LiveKind.Decimal or LiveKind.Double))
+            if (value.Kind is not (LiveKind.Decimal or LiveKind.Double or LiveKind.Integer) || (value.Kind == LiveKind.Integer && value.Text.Length <= MostExactDigits))
             {
                 InferenceJson.WriteValue(_json, value.ToTerm());
                 return;
             }
             _json.WriteStartObject();
-            _json.WriteString("@type"u8, value.Kind == LiveKind.Decimal ? "xsd:decimal"u8 : "xsd:double"u8);
+            _json.WriteString("@type"u8, value.Kind switch { LiveKind.Decimal => "xsd:decimal"u8, LiveKind.Integer => "xsd:integer"u8, _ => "xsd:double"u8 });
             _json.WriteString("@value"u8, value.Text);
             _json.WriteEndObject();
         }

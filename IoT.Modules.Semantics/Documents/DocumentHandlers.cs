@@ -10,7 +10,7 @@ namespace IoT.Modules.Semantics.Documents;
 /// Changes of documents: checked, given to the engine and written, or none of it. Readings that come while a large document is taken in
 /// wait with the latest values.
 /// </summary>
-internal sealed class DocumentHandlers(DocumentStore store, SemanticEngine engine) :
+internal sealed class DocumentHandlers(DocumentStore store, SemanticEngine engine, RefusedDocuments refused) :
     IRequestHandler<PutDocument, Outcome<DocumentChange>>,
     IRequestHandler<PutShipped, Outcome<DocumentChange>>,
     IRequestHandler<RestoreDocument, Outcome<DocumentChange>>,
@@ -22,9 +22,21 @@ internal sealed class DocumentHandlers(DocumentStore store, SemanticEngine engin
 {
     public async Task<Outcome<DocumentChange>> Handle(PutDocument request, CancellationToken cancellationToken)
     {
+        var put = await PutAsync(request, cancellationToken);
+        if (put.Failure is null)
+            refused.PutRight(request.Kind, request.Name);
+        else if (put.Failure.Kind is FailureKind.Invalid or FailureKind.TooLarge)
+            refused.Add(request.Kind, request.Name, request.Author, put.Failure.Detail);
+        return put;
+    }
+
+    private async Task<Outcome<DocumentChange>> PutAsync(PutDocument request, CancellationToken cancellationToken)
+    {
         var parsed = await ParseAsync(request.Kind, request.Name, request.Content, cancellationToken);
         if (parsed.Failure is { } failure)
             return failure;
+        // Also when it never gets to the engine: it holds terms.
+        using var document = parsed.Value;
         return await ChangeAsync(
             async transaction =>
             {
@@ -50,7 +62,8 @@ internal sealed class DocumentHandlers(DocumentStore store, SemanticEngine engin
         var parsed = await ParseAsync(request.Kind, request.Name, stored.Content, cancellationToken);
         if (parsed.Failure is { } failure)
             return failure;
-        return await ChangeAsync(
+        using var document = parsed.Value;
+        var restored = await ChangeAsync(
             async transaction =>
             {
                 var before = await transaction.CurrentAsync(request.Kind, request.Name, cancellationToken);
@@ -58,10 +71,14 @@ internal sealed class DocumentHandlers(DocumentStore store, SemanticEngine engin
                     return Failure.NotFound($"Version {wanted} of {NameOf(request.Kind)} {request.Name}");
                 return await ReplaceAsync(request.Kind, request.Name, wanted.Value, parsed.Value, before is null, cancellationToken);
             }, cancellationToken);
+        if (restored.Failure is null)
+            refused.PutRight(request.Kind, request.Name);
+        return restored;
     }
 
-    public Task<Outcome<DocumentChange>> Handle(DeleteDocument request, CancellationToken cancellationToken) =>
-        ChangeAsync(
+    public async Task<Outcome<DocumentChange>> Handle(DeleteDocument request, CancellationToken cancellationToken)
+    {
+        var deleted = await ChangeAsync(
             async transaction =>
             {
                 if (await transaction.CurrentAsync(request.Kind, request.Name, cancellationToken) is not { } current)
@@ -72,6 +89,10 @@ internal sealed class DocumentHandlers(DocumentStore store, SemanticEngine engin
                     ? await ReplaceAsync(request.Kind, request.Name, current.Version, null, false, cancellationToken)
                     : new DocumentChange(request.Name, current.Version, 0, 0, 0, 0, 0, false);
             }, cancellationToken);
+        if (deleted.Failure is null)
+            refused.PutRight(request.Kind, request.Name);
+        return deleted;
+    }
 
     public async Task<Outcome<DocumentCheck>> Handle(CheckDocument request, CancellationToken cancellationToken)
     {

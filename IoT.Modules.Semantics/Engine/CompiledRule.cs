@@ -33,6 +33,14 @@ internal sealed record AbsentPart(IReadOnlyList<CompiledPart> Parts) : CompiledP
 
 internal sealed record GatherPart(int Template, IReadOnlyList<CompiledPart> Parts, int List) : CompiledPart;
 
+/// <summary>Reads the list in facts that a node begins, for the builtins that take it.</summary>
+/// <param name="List">The node.</param>
+/// <param name="Members">Becomes the list of what it holds.</param>
+/// <param name="First">Any <c>rdf:first</c>: it may be one of the list's.</param>
+/// <param name="Rest">Any <c>rdf:rest</c>.</param>
+/// <param name="Link">Either of them, of the node itself.</param>
+internal sealed record WalkPart(int List, int Members, AtomPart First, AtomPart Rest, AtomPart Link) : CompiledPart;
+
 /// <summary>A rule with numbered variables and interned constants.</summary>
 internal sealed class CompiledRule
 {
@@ -43,14 +51,14 @@ internal sealed class CompiledRule
     public CompiledRule(Rule source, TermDictionary terms, Conclusions conclusions)
     {
         (Source, _terms) = (source, terms);
-        Body = [.. source.Body.Select(Compile)];
+        Body = Compile(source.Body, []);
         Heads = [.. source.Head.Select(head => new AtomPart(Of(head.Subject), Of(head.Predicate), Of(head.Object)))];
         Constants = [.. _constants];
         Names = [.. _slots.OrderBy(pair => pair.Value).Select(pair => pair.Key)];
         InPatterns = [.. Body.OfType<AtomPart>().SelectMany(atom => atom.Slots)];
         var generated = Body.OfType<ComputedPart>().Where(part => part.Builtin.Shape == BuiltinShape.Members)
             .SelectMany(part => part.Builtin.ListIsSubject ? part.Objects : part.Arguments).Where(Operand.IsSlot);
-        Shown = [.. InPatterns, .. Body.OfType<ComputedPart>().SelectMany(part => part.Arguments.Concat(part.Objects)).Where(Operand.IsSlot)];
+        Shown = [.. InPatterns, .. Body.OfType<ComputedPart>().SelectMany(part => part.Arguments.Concat(part.Objects)).Concat(Body.OfType<WalkPart>().Select(part => part.List)).Where(Operand.IsSlot)];
         Threshold = Thresholds.Of(this, conclusions);
         WitnessSlots = [.. InPatterns.Concat(generated).Distinct().Where(slot => slot != Threshold?.Slot).Order()];
         MostParts = Most(Body);
@@ -108,14 +116,52 @@ internal sealed class CompiledRule
         _ => 0,
     }).Append(parts.Count).Max();
 
-    private CompiledPart Compile(BodyPart part) => part switch
+    /// <param name="collected">Variables outside of the parts whose values are collected lists.</param>
+    private List<CompiledPart> Compile(IReadOnlyList<BodyPart> parts, HashSet<string> collected)
     {
-        PatternPart { Pattern: var pattern } => new AtomPart(Of(pattern.Subject), Of(pattern.Predicate), Of(pattern.Object)),
-        BuiltinPart builtin => new ComputedPart(builtin.Builtin, Several(builtin.Subject), builtin.Subject is ListTerm, Several(builtin.Object), builtin.Object is ListTerm),
-        NegationPart negation => new AbsentPart([.. negation.Parts.Select(Compile)]),
-        CollectPart collect => new GatherPart(Of(collect.Template), [.. collect.Parts.Select(Compile)], Of(collect.List)),
-        _ => throw new InvalidOperationException($"a body can't have a {part.GetType().Name}"),
-    };
+        HashSet<string> lists = [.. RuleSafety.ListsOf(parts), .. collected];
+        var walks = new Dictionary<int, WalkPart>();
+        var compiled = parts.Select(part => Compile(part, lists, walks)).ToList();
+        return [.. compiled, .. walks.Values];
+    }
+
+    private CompiledPart Compile(BodyPart part, HashSet<string> lists, Dictionary<int, WalkPart> walks)
+    {
+        switch (part)
+        {
+            case PatternPart { Pattern: var pattern }:
+                return new AtomPart(Of(pattern.Subject), Of(pattern.Predicate), Of(pattern.Object));
+            case BuiltinPart builtin:
+                var (subjects, objects) = (Several(builtin.Subject), Several(builtin.Object));
+                if (builtin.ListArgument is ConstantTerm || (builtin.ListArgument is VariableTerm list && !lists.Contains(list.Name)))
+                {
+                    var isSubject = ReferenceEquals(builtin.ListArgument, builtin.Subject);
+                    ref var operand = ref (isSubject ? subjects : objects)[0];
+                    if (!walks.TryGetValue(operand, out var walk))
+                        walks.Add(operand, walk = Walk(operand));
+                    operand = walk.Members;
+                }
+                return new ComputedPart(builtin.Builtin, subjects, builtin.Subject is ListTerm, objects, builtin.Object is ListTerm);
+            case NegationPart negation:
+                return new AbsentPart(Compile(negation.Parts, lists));
+            case CollectPart collect:
+                return new GatherPart(Of(collect.Template), Compile(collect.Parts, lists), Of(collect.List));
+            default:
+                throw new InvalidOperationException($"a body can't have a {part.GetType().Name}");
+        }
+    }
+
+    // The names are none that a rule can have.
+    private WalkPart Walk(int list)
+    {
+        var (node, item) = (Of(new VariableTerm("_:(node")), Of(new VariableTerm("_:(item")));
+        return new WalkPart(
+            list,
+            Of(new VariableTerm($"_:(members{_slots.Count}")),
+            new AtomPart(node, Of(new ConstantTerm(Term.Iri(Rdf.First))), item),
+            new AtomPart(node, Of(new ConstantTerm(Term.Iri(Rdf.Rest))), item),
+            new AtomPart(list, Of(new VariableTerm("_:(link")), item));
+    }
 
     private int[] Several(RuleTerm term) => term is ListTerm list ? [.. list.Items.Select(Of)] : [Of(term)];
 
@@ -222,6 +268,7 @@ internal sealed record Thresholds(int Slot, int Atom, IReadOnlyList<ComputedPart
     {
         AtomPart atom => atom.Slots.Contains(slot),
         ComputedPart computed => computed.Arguments.Contains(slot) || computed.Objects.Contains(slot),
+        WalkPart walk => walk.List == slot,
         AbsentPart absent => absent.Parts.Any(inner => Uses(inner, slot)),
         GatherPart gather => gather.Template == slot || gather.List == slot || gather.Parts.Any(inner => Uses(inner, slot)),
         _ => false,

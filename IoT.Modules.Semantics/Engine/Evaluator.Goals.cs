@@ -3,7 +3,7 @@ using System.Numerics;
 namespace IoT.Modules.Semantics.Engine;
 
 /// <summary>A fact that a rule has derived.</summary>
-internal struct Candidate
+internal struct Candidate : IBulkFact<Candidate>
 {
     public int S;
     public int P;
@@ -11,6 +11,24 @@ internal struct Candidate
     public int Rule;
     public double Degree;
     public ulong Witness;
+
+    public readonly int Subject => S;
+
+    public readonly int Predicate => P;
+
+    public readonly int Object => O;
+
+    public readonly bool IsNews(in Row row) => Degree > row.Degree;
+
+    // The best one, and among equals the first.
+    public void Join(in Candidate again)
+    {
+        if (again.Degree > Degree)
+            (Rule, Degree, Witness) = (again.Rule, again.Degree, again.Witness);
+    }
+
+    public readonly Row AsRow(int stamp) =>
+        new() { S = S, P = P, O = O, Stamp = stamp, Rule = Rule, Degree = Degree, Witness = Witness, Info = Row.Created | Row.Logged };
 }
 
 /// <summary>What becomes of each way to satisfy a body.</summary>
@@ -235,5 +253,5 @@ internal sealed partial class Evaluator
     }
 
     // Of the fact that it becomes.
-    private const int BytesPerCandidate = 120;
+    public const int BytesPerCandidate = 120;
 }

@@ -142,6 +142,16 @@ internal sealed partial class Evaluator(FactStore store, TermDictionary terms, E
                         return false;
                 }
                 return true;
+            case WalkStep walk:
+                foreach (var reading in ReadingsOf(index))
+                {
+                    Spend();
+                    _values[walk.Members] = reading.List;
+                    _degrees[walk.Part] = reading.Degree;
+                    if (!Interpret(plan, index + 1, Math.Min(degree, reading.Degree)))
+                        return false;
+                }
+                return true;
             default:
                 throw new InvalidOperationException($"{plan.Steps[index].GetType().Name} is no step");
         }

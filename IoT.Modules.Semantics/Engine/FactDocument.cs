@@ -4,10 +4,23 @@ using IoT.Modules.Semantics.Turtle;
 
 namespace IoT.Modules.Semantics.Engine;
 
+/// <summary>A triple of a document.</summary>
+internal readonly record struct AssertedFact(int Subject, int Predicate, int Object) : IBulkFact<AssertedFact>
+{
+    public bool IsNews(in Row row) => true;
+
+    public void Join(in AssertedFact again)
+    {
+        // A document asserts a fact once, however often it is written.
+    }
+
+    public Row AsRow(int stamp) => new() { S = Subject, P = Predicate, O = Object, Stamp = Row.Hidden, Info = (Row.Created | Row.Logged) + 1 };
+}
+
 /// <summary>The triples of a model that has been read. Keeps its terms in the dictionary until it is put or disposed of.</summary>
 internal sealed class FactDocument : ITripleSink, IDisposable
 {
-    private readonly List<int> _terms = [];
+    private readonly List<AssertedFact> _facts = [];
     private readonly IDisposable _lease;
 
     private FactDocument(string name, TermDictionary terms) => (Name, _lease) = (name, terms.Lease());
@@ -15,9 +28,11 @@ internal sealed class FactDocument : ITripleSink, IDisposable
     public string Name { get; }
 
     /// <summary>Triples, as often as they are written.</summary>
-    public int Count => _terms.Count / 3;
+    public int Count => _facts.Count;
 
-    public ReadOnlySpan<int> Terms => CollectionsMarshal.AsSpan(_terms);
+    public ReadOnlySpan<int> Terms => MemoryMarshal.Cast<AssertedFact, int>(CollectionsMarshal.AsSpan(_facts));
+
+    public List<AssertedFact> Facts => _facts;
 
     /// <summary>Reads Turtle; null and what is wrong when it isn't.</summary>
     public static FactDocument? Parse(TermDictionary terms, string name, ReadOnlyMemory<byte> text, string? baseIri, out SyntaxError? error, CancellationToken cancellationToken) =>
@@ -35,12 +50,7 @@ internal sealed class FactDocument : ITripleSink, IDisposable
         return document;
     }
 
-    public void Add(int subject, int predicate, int @object)
-    {
-        _terms.Add(subject);
-        _terms.Add(predicate);
-        _terms.Add(@object);
-    }
+    public void Add(int subject, int predicate, int @object) => _facts.Add(new AssertedFact(subject, predicate, @object));
 
     public void Dispose() => _lease.Dispose();
 

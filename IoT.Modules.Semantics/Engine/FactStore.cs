@@ -59,15 +59,16 @@ internal struct Row
     public readonly bool Held => (Info & Old) != 0;
 
     public readonly bool IsAsserted => (Info & AssertedMask) != 0;
+
+    /// <summary>It holds, and only by a rule.</summary>
+    public readonly bool IsDerived => Holds && !IsAsserted;
 }
 
 /// <summary>All facts, by each combination of their terms.</summary>
-internal sealed class FactStore
+internal sealed partial class FactStore
 {
     private const int SmallestTrimmed = 1 << 14;
 
-    private Slot[] _slots = new Slot[2048];
-    private int _usedSlots;
     private int _free;
     private long[] _tags = [];
     private readonly Dictionary<int, int> _predicateIndex = [];
@@ -86,13 +87,13 @@ internal sealed class FactStore
 
     public PairIndex ByObject { get; } = new();
 
-    public long Bytes => (Rows.Length * 68L) + (_tags.Length * 8L) + (_slots.Length * 8L) + BySubject.Bytes + ByObject.Bytes;
+    public long Bytes => (Rows.Length * 68L) + (_tags.Length * 8L) + _slots.Sum(slots => slots.Length * 8L) + BySubject.Bytes + ByObject.Bytes;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public int Find(int s, int p, int o)
     {
         var hash = Hash(s, p, o);
-        var (slots, rows) = (_slots, Rows);
+        var (slots, rows) = (_slots[hash >> ShardShift], Rows);
         var mask = slots.Length - 1;
         for (var slot = hash & mask; ; slot = (slot + 1) & mask)
         {
@@ -114,12 +115,12 @@ internal sealed class FactStore
         if (isNew)
         {
             LinkSubjects([index]);
-            LinkObjects([index]);
+            LinkOthers([index]);
         }
         return index;
     }
 
-    /// <summary>The same; the lists by subject and by object learn of new ones by <see cref="LinkSubjects"/> and <see cref="LinkObjects"/>.</summary>
+    /// <summary>The same; the lists learn of new ones by <see cref="LinkSubjects"/> and <see cref="LinkOthers"/>.</summary>
     public int GetOrAddUnlinked(int s, int p, int o, out bool isNew)
     {
         var found = Find(s, p, o);
@@ -127,31 +128,59 @@ internal sealed class FactStore
         return isNew ? Add(s, p, o) : found;
     }
 
-    /// <summary>May run beside <see cref="LinkObjects"/>.</summary>
+    /// <summary>Puts new rows into the lists by subject. May run beside <see cref="LinkOthers"/>.</summary>
     public void LinkSubjects(ReadOnlySpan<int> added)
     {
+        // What both threads write to is written seldom: rows of one predicate mostly come together.
+        var (predicate, keys) = (0, 0);
         foreach (var index in added)
         {
             ref var row = ref Rows[index];
+            if (row.P != predicate)
+            {
+                AddSubjects(predicate, keys);
+                (predicate, keys) = (row.P, 0);
+            }
             row.NextSp = BySubject.Push(row.S, row.P, index, out var isNew);
             if (isNew)
-                _predicates[_predicateIndex[row.P]].Subjects++;
+                keys++;
             if (row.NextSp != 0)
                 Rows[row.NextSp].PreviousSp = index;
         }
+        AddSubjects(predicate, keys);
     }
 
-    public void LinkObjects(ReadOnlySpan<int> added)
+    /// <summary>Into those by object and by predicate; from behind, so that two threads seldom write to the same rows at the same time.</summary>
+    public void LinkOthers(ReadOnlySpan<int> added)
     {
-        foreach (var index in added)
+        ref var list = ref _predicates[0];
+        var predicate = 0;
+        for (var i = added.Length - 1; i >= 0; i--)
         {
+            var index = added[i];
             ref var row = ref Rows[index];
+            if (row.P != predicate)
+            {
+                list = ref _predicates[_predicateIndex[row.P]];
+                predicate = row.P;
+            }
+            row.NextP = list.Head;
+            list.Head = index;
+            list.Count++;
+            if (row.NextP != 0)
+                Rows[row.NextP].PreviousP = index;
             row.NextPo = ByObject.Push(row.O, row.P, index, out var isNew);
             if (isNew)
-                _predicates[_predicateIndex[row.P]].Objects++;
+                list.Objects++;
             if (row.NextPo != 0)
                 Rows[row.NextPo].PreviousPo = index;
         }
+    }
+
+    private void AddSubjects(int predicate, int keys)
+    {
+        if (keys > 0)
+            _predicates[_predicateIndex[predicate]].Subjects += keys;
     }
 
     /// <summary>What a row was asserted with.</summary>
@@ -184,11 +213,13 @@ internal sealed class FactStore
     {
         ref var row = ref Rows[index];
         var hash = Hash(row.S, row.P, row.O);
-        var mask = _slots.Length - 1;
+        var slots = _slots[hash >> ShardShift];
+        var mask = slots.Length - 1;
         var slot = hash & mask;
-        while (_slots[slot].Row != index)
+        while (slots[slot].Row != index)
             slot = (slot + 1) & mask;
-        _slots[slot].Row = -1;
+        slots[slot].Row = -1;
+        _shards[hash >> ShardShift].Live--;
 
         ref var list = ref _predicates[_predicateIndex[row.P]];
         if (BySubject.Remove(row.S, row.P, row.PreviousSp == 0, row.NextSp))
@@ -242,7 +273,8 @@ internal sealed class FactStore
             if (_tags.Length > size)
                 Array.Resize(ref _tags, size);
         }
-        Rehash();
+        for (var shard = 0; shard < Shards; shard++)
+            Rehash(shard, null);
         BySubject.Rehash();
         ByObject.Rehash();
     }
@@ -257,70 +289,23 @@ internal sealed class FactStore
         }
         else
         {
+            Grow(Limit + 1, 1);
             index = Limit++;
-            if (index == Rows.Length)
-            {
-                var rows = new Row[Rows.Length * 2];
-                Array.Copy(Rows, rows, index);
-                Rows = rows;
-            }
         }
         Count++;
-        Insert(Hash(s, p, o), index);
-        ref var row = ref Rows[index];
-        row = new Row { S = s, P = p, O = o, Stamp = Row.Hidden, Info = Row.Created };
-        ref var list = ref List(p);
-        row.NextP = list.Head;
-        list.Head = index;
-        list.Count++;
-        if (row.NextP != 0)
-            Rows[row.NextP].PreviousP = index;
+        var hash = Hash(s, p, o);
+        Place(hash, index, null);
+        Rows[index] = new Row { S = s, P = p, O = o, Stamp = Row.Hidden, Info = Row.Created };
+        Know(p);
         return index;
     }
 
-    private void Insert(int hash, int index)
+    private void Know(int predicate)
     {
-        if ((_usedSlots + 1) * 5L > _slots.Length * 3L)
-            Rehash();
-        Place(hash, index);
-    }
-
-    private void Rehash()
-    {
-        var old = _slots;
-        var size = 2048;
-        while (size < Count * 3L)
-            size *= 2;
-        _slots = new Slot[size];
-        _usedSlots = 0;
-        foreach (var entry in old)
-        {
-            if (entry.Row > 0)
-                Place(entry.Hash, entry.Row);
-        }
-    }
-
-    private void Place(int hash, int index)
-    {
-        var mask = _slots.Length - 1;
-        var slot = hash & mask;
-        while (_slots[slot].Row > 0)
-            slot = (slot + 1) & mask;
-        if (_slots[slot].Row == 0)
-            _usedSlots++;
-        _slots[slot] = new Slot { Hash = hash, Row = index };
-    }
-
-    private ref PredicateList List(int predicate)
-    {
-        if (!_predicateIndex.TryGetValue(predicate, out var index))
-        {
-            index = _predicateCount++;
-            if (index == _predicates.Length)
-                Array.Resize(ref _predicates, index * 2);
-            _predicateIndex.Add(predicate, index);
-        }
-        return ref _predicates[index];
+        if (!_predicateIndex.TryAdd(predicate, _predicateCount))
+            return;
+        if (++_predicateCount > _predicates.Length)
+            Array.Resize(ref _predicates, _predicates.Length * 2);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -329,12 +314,6 @@ internal sealed class FactStore
         var hash = ((((ulong)(uint)s << 32) | (uint)o) * 0x9E3779B97F4A7C15) ^ ((ulong)(uint)p * 0xC2B2AE3D27D4EB4F);
         hash ^= hash >> 29;
         return (int)((hash * 0xBF58476D1CE4E5B9) >> 33);
-    }
-
-    private struct Slot
-    {
-        public int Hash;
-        public int Row;
     }
 
     private struct PredicateList

@@ -91,7 +91,7 @@ internal sealed partial class KnowledgeBase
                 if (error is not null)
                     return default;
                 _reasoner.Run();
-                var (derived, asserted) = Changes();
+                var (derived, asserted) = _reasoner.Changes();
                 using var commit = new Commit(null, derived, asserted, Terms.Lease());
                 return read(commit);
             }
@@ -129,7 +129,7 @@ internal sealed partial class KnowledgeBase
                 if (error is null)
                 {
                     var lease = Terms.Lease();
-                    var (derived, asserted) = Changes();
+                    var (derived, asserted) = _reasoner.Changes();
                     _reasoner.Commit();
                     _undo.Clear();
                     _valuesBefore.Clear();
@@ -210,21 +210,14 @@ internal sealed partial class KnowledgeBase
         _reasoner.Rollback(rules);
     }
 
-    private (List<FactChange> Derived, List<TripleId> Asserted) Changes()
-    {
-        var (derived, asserted) = (new List<FactChange>(), new List<TripleId>());
-        _reasoner.Changes(derived, asserted);
-        return (derived, asserted);
-    }
-
     private EngineError? Set(IReadOnlyList<FactDocument> documents, IReadOnlyList<RuleSet> ruleSets)
     {
         foreach (var document in documents)
-            SetDocument(document.Name, document.Terms);
+            SetDocument(document.Name, document.Facts);
         foreach (var rules in ruleSets)
         {
             using var facts = FactDocument.Of(Terms, FactsBeside(rules.Name), rules.Facts);
-            SetDocument(facts.Name, facts.Terms);
+            SetDocument(facts.Name, facts.Facts);
         }
         return ruleSets.Count == 0 ? null : SetRules([.. ruleSets.Select(rules => (rules.Name, (RuleSet?)rules))]);
     }
@@ -232,23 +225,9 @@ internal sealed partial class KnowledgeBase
     // Facts that stand beside rules are a document of their own; no model can have this name.
     private static string FactsBeside(string rules) => "rules " + rules;
 
-    private EngineError? SetDocument(string name, ReadOnlySpan<int> terms)
+    private EngineError? SetDocument(string name, List<AssertedFact> facts)
     {
-        var rows = new List<int>(terms.Length / 3);
-        for (var i = 0; i < terms.Length; i += 3)
-        {
-            var index = _reasoner.Assert(terms[i], terms[i + 1], terms[i + 2]);
-            ref var row = ref _store.Rows[index];
-            if ((row.Info & Row.Listed) != 0)
-            {
-                _reasoner.Retract(index);
-                continue;
-            }
-            row.Info |= Row.Listed;
-            rows.Add(index);
-        }
-        foreach (var index in rows)
-            _store.Rows[index].Info &= ~Row.Listed;
+        var rows = _reasoner.Assert(facts);
         var before = _documents.GetValueOrDefault(name);
         foreach (var index in before ?? [])
             _reasoner.Retract(index);

@@ -62,6 +62,10 @@ internal sealed record FunctionStep(BuiltinCode Code, int[] Arguments, bool IsLi
 
 internal sealed record MembersStep(int[] Items, bool IsList, int Member, bool Binds) : Step;
 
+/// <param name="List">Operand of the node that begins the list.</param>
+/// <param name="Members">The variable that becomes the list of its members.</param>
+internal sealed record WalkStep(int List, int Members, int Part) : Step;
+
 /// <summary>Goes on when a head may have something to lose: a fact as far as its terms are known by now.</summary>
 internal sealed record StandsStep(HeadKey[] Heads) : Step
 {
@@ -101,6 +105,9 @@ internal sealed class Plan(CompiledRule rule, Goal goal, Step[] steps, int head 
     /// <summary>When <see cref="MadeFor"/> was last found to be about right.</summary>
     public int CheckedAt { get; set; }
 
+    /// <summary>How many facts it is about to look at, the first step's among them; of one that is given rows: for each of those.</summary>
+    public double Looks { get; init; }
+
     /// <summary>The same for the rows of the first step, given in parts.</summary>
     public Plan? Shared { get; set; }
 
@@ -116,6 +123,7 @@ internal sealed class Plan(CompiledRule rule, Goal goal, Step[] steps, int head 
     {
         ScanStep scan => scan.Part,
         GatherStep gather => gather.Part,
+        WalkStep walk => walk.Part,
         _ => -1,
     };
 }

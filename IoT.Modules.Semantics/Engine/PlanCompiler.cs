@@ -21,11 +21,14 @@ internal sealed class PlanCompiler(EngineOptions options)
         return code is not null || plan.Interpreted < options.CompileAfter ? code : Compile(plan, seesOldState);
     }
 
-    private PlanCode Compile(Plan plan, bool seesOldState)
+    private PlanCode? Compile(Plan plan, bool seesOldState)
     {
-        var shape = Shape(plan, seesOldState);
-        lock (_lock)
+        // Whoever comes while another makes code goes on without.
+        if (!_lock.TryEnter())
+            return null;
+        try
         {
+            var shape = Shape(plan, seesOldState);
             if (!_code.TryGetValue(shape, out var code))
             {
                 if (_code.Count >= MostShapes)
@@ -37,6 +40,10 @@ internal sealed class PlanCompiler(EngineOptions options)
             else
                 plan.Code = code;
             return code;
+        }
+        finally
+        {
+            _lock.Exit();
         }
     }
 

@@ -103,6 +103,9 @@ internal sealed class PlanEmitter
             case MembersStep members:
                 Members(members, index, next);
                 return;
+            case WalkStep walk:
+                Walk(walk, index, next);
+                return;
             default:
                 throw new InvalidOperationException($"{_plan.Steps[index].GetType().Name} is no step");
         }
@@ -384,6 +387,45 @@ internal sealed class PlanEmitter
         _il.Emit(OpCodes.Conv_I4);
         _il.Emit(OpCodes.Blt, loop);
         _il.Emit(OpCodes.Br, next);
+    }
+
+    private void Walk(WalkStep walk, int index, Label next)
+    {
+        var (readings, at, degree) = (_il.DeclareLocal(typeof(Reading[])), _il.DeclareLocal(typeof(int)), _il.DeclareLocal(typeof(double)));
+        var (loop, advance, check) = (_il.DefineLabel(), _il.DefineLabel(), _il.DefineLabel());
+        Spill();
+        _il.Emit(OpCodes.Ldarg_0);
+        _il.Emit(OpCodes.Ldc_I4, index);
+        Call(nameof(Evaluator.ReadingsOf));
+        _il.Emit(OpCodes.Stloc, readings);
+        _il.Emit(OpCodes.Ldc_I4_0);
+        _il.Emit(OpCodes.Stloc, at);
+        _il.Emit(OpCodes.Br, check);
+        _il.MarkLabel(loop);
+        Spend();
+        LoadReading(nameof(Reading.List));
+        _il.Emit(OpCodes.Stloc, _slots[walk.Members]);
+        LoadReading(nameof(Reading.Degree));
+        _il.Emit(OpCodes.Stloc, degree);
+        Count(walk.Part, degree, index);
+        Step(index + 1, advance);
+        _il.MarkLabel(advance);
+        Increment(at);
+        _il.MarkLabel(check);
+        _il.Emit(OpCodes.Ldloc, at);
+        _il.Emit(OpCodes.Ldloc, readings);
+        _il.Emit(OpCodes.Ldlen);
+        _il.Emit(OpCodes.Conv_I4);
+        _il.Emit(OpCodes.Blt, loop);
+        _il.Emit(OpCodes.Br, next);
+
+        void LoadReading(string field)
+        {
+            _il.Emit(OpCodes.Ldloc, readings);
+            _il.Emit(OpCodes.Ldloc, at);
+            _il.Emit(OpCodes.Ldelema, typeof(Reading));
+            _il.Emit(OpCodes.Ldfld, typeof(Reading).GetField(field)!);
+        }
     }
 
     private void Goal(int index)

@@ -9,8 +9,13 @@ internal sealed class Planner(FactStore store)
     private const int Drift = 8;
     private const int Slack = 100;
 
+    /// <summary>A pattern that yields so few facts comes before the reading of a list.</summary>
+    private const double CheaperThanList = 4;
+
+    private double _looks;
+
     /// <summary>The whole body, from nothing.</summary>
-    public Plan Full(CompiledRule rule) => new(rule, Goal.Derive, Steps(rule, rule.Body, [], -1, outer: [])) { MadeFor = Sizes(rule), CheckedAt = store.Count };
+    public Plan Full(CompiledRule rule) => new(rule, Goal.Derive, Steps(rule, rule.Body, [], -1, outer: [])) { MadeFor = Sizes(rule), CheckedAt = store.Count, Looks = _looks };
 
     /// <summary>From changed rows of one pattern; patterns before it take only older rows, so that a pair of changed ones is met once.</summary>
     public Plan Changed(Trigger trigger, Goal goal)
@@ -25,11 +30,20 @@ internal sealed class Planner(FactStore store)
             var atom = trigger.Atom;
             steps.Add(Given(atom, bound, shared.Contains, part: -1));
             steps.AddRange(Steps(rule, rule.Body, bound, -1, outer: []));
-            return new Plan(rule, goal, goal == Goal.Undermine ? Pruned(rule, steps) : [.. steps]) { MadeFor = Sizes(rule), CheckedAt = store.Count };
+            return new Plan(rule, goal, goal == Goal.Undermine ? Pruned(rule, steps) : [.. steps]) { MadeFor = Sizes(rule), CheckedAt = store.Count, Looks = 1 + _looks };
         }
-        steps.Add(Given(trigger.Atom, bound, _ => true, trigger.Part));
-        steps.AddRange(Steps(rule, rule.Body, bound, trigger.Part, outer: []));
-        return new Plan(rule, goal, goal == Goal.Undermine ? Pruned(rule, steps) : [.. steps]) { MadeFor = Sizes(rule), CheckedAt = store.Count };
+        if (rule.Body[trigger.Part] is WalkPart walk)
+        {
+            // The list is read from its beginning, whichever part of it has changed.
+            steps.Add(Given(trigger.Atom, bound, slot => slot == walk.List, part: -1));
+            steps.AddRange(Steps(rule, rule.Body, bound, -1, outer: []));
+        }
+        else
+        {
+            steps.Add(Given(trigger.Atom, bound, _ => true, trigger.Part));
+            steps.AddRange(Steps(rule, rule.Body, bound, trigger.Part, outer: []));
+        }
+        return new Plan(rule, goal, goal == Goal.Undermine ? Pruned(rule, steps) : [.. steps]) { MadeFor = Sizes(rule), CheckedAt = store.Count, Looks = 1 + _looks };
     }
 
     // What is lost matters where there are conclusions to be lost, and most changed readings have none: that is asked as soon as a join
@@ -80,6 +94,9 @@ internal sealed class Planner(FactStore store)
                 break;
             case MembersStep { Binds: true } members:
                 yield return members.Member;
+                break;
+            case WalkStep walk:
+                yield return walk.Members;
                 break;
             case GatherStep { Binds: true } gather:
                 yield return gather.List;
@@ -133,13 +150,14 @@ internal sealed class Planner(FactStore store)
     {
         var steps = new List<Step>();
         var waiting = Enumerable.Range(0, parts.Count).Where(i => i != changed).ToList();
+        var (ways, looks) = (1.0, 0.0);
         var all = new HashSet<int>(outer);
         foreach (var part in parts)
             all.UnionWith(Shown(part));
         all.UnionWith(rule.Heads.SelectMany(head => head.Slots));
         while (waiting.Count > 0)
         {
-            var ready = waiting.FindIndex(i => parts[i] is not AtomPart && IsReady(rule, parts, i, bound, all));
+            var ready = waiting.FindIndex(i => parts[i] is not (AtomPart or WalkPart) && IsReady(rule, parts, i, bound, all));
             if (ready >= 0)
             {
                 steps.Add(Computed(rule, parts[waiting[ready]], bound, all, waiting[ready]));
@@ -153,12 +171,24 @@ internal sealed class Planner(FactStore store)
                 if (parts[i] is AtomPart atom && Cost(rule, atom, bound) is var cost && cost < least)
                     (best, least) = (i, cost);
             }
+            var list = waiting.FindIndex(i => parts[i] is WalkPart walk && (!Operand.IsSlot(walk.List) || bound.Contains(walk.List)));
+            // A list is read when it is known to be somebody's and little else can be found out before.
+            if (list >= 0 && (best < 0 || (least > CheaperThanList && !waiting.Exists(i => parts[i] is AtomPart atom && atom.Slots.Contains(((WalkPart)parts[waiting[list]]).List)))))
+            {
+                steps.Add(Computed(rule, parts[waiting[list]], bound, all, waiting[list]));
+                waiting.RemoveAt(list);
+                continue;
+            }
             if (best < 0)
                 throw new InvalidOperationException($"the conditions of rule '{rule.Source.Name}' can't be put in order");
             // A value that has changed without crossing a threshold is sent to nobody: it must be seen although it is new.
             steps.Add(Scan((AtomPart)parts[best], bound, best < changed && !(rule.Threshold?.Atom == best && ReferenceEquals(parts, rule.Body)), best));
             waiting.Remove(best);
+            ways *= least;
+            looks += ways;
         }
+        // Those of conditions within are made first, and count for nothing.
+        _looks = looks;
         return [.. steps];
     }
 
@@ -246,6 +276,9 @@ internal sealed class Planner(FactStore store)
             case GatherPart gather:
                 var steps = Steps(rule, gather.Parts, Within(gather.Parts), -1, [.. all, .. new[] { gather.Template }.Where(Operand.IsSlot)]);
                 return new GatherStep(new Plan(rule, Goal.Gather, steps, template: gather.Template), gather.List, bound.Add(gather.List), index);
+            case WalkPart walk:
+                bound.Add(walk.Members);
+                return new WalkStep(walk.List, walk.Members, index);
             case ComputedPart { Builtin: var builtin } computed:
                 switch (builtin.Shape)
                 {
@@ -279,6 +312,7 @@ internal sealed class Planner(FactStore store)
         ComputedPart computed => computed.Arguments.Concat(computed.Objects).Where(Operand.IsSlot),
         AbsentPart absent => Inner(absent.Parts),
         GatherPart gather => Inner(gather.Parts).Append(gather.List).Concat(new[] { gather.Template }.Where(Operand.IsSlot)),
+        WalkPart walk => new[] { walk.List, walk.Members }.Where(Operand.IsSlot),
         _ => [],
     });
 
@@ -287,6 +321,7 @@ internal sealed class Planner(FactStore store)
         AtomPart atom => atom.Slots,
         ComputedPart computed => computed.Arguments.Concat(computed.Objects).Where(Operand.IsSlot),
         GatherPart gather => [gather.List],
+        WalkPart walk => new[] { walk.List, walk.Members }.Where(Operand.IsSlot),
         _ => [],
     };
 }

@@ -1,4 +1,3 @@
-using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 
 namespace IoT.Modules.Semantics.Engine;
@@ -6,9 +5,6 @@ namespace IoT.Modules.Semantics.Engine;
 /// <summary>Steps over many rows, shared among threads.</summary>
 internal sealed partial class Reasoner
 {
-    /// <summary>Parts are taken one after the other by whoever is free: some are more work than others.</summary>
-    private const int PartsPerThread = 8;
-
     private readonly List<Evaluator> _workers = [];
     private readonly List<List<Candidate>> _parts = [];
     private readonly List<int> _split = [];
@@ -28,14 +24,14 @@ internal sealed partial class Reasoner
         evaluator.Run(plan);
     }
 
-    // The plan with the rows of its first step given; null when they are too few.
+    // The plan with the rows of its first step given; null when it is too little work. A few rows may lead to many.
     private Plan? Split(Plan plan, ref List<int> rows, int high)
     {
         if (plan.Steps is not [ScanStep first, ..])
             return null;
         if (first.Access == Access.Given)
-            return rows.Count >= options.ParallelThreshold ? plan : null;
-        if (!Operand.IsConstant(first.P) || store.PredicateCount(plan.Rule.Resolve(first.P)) < options.ParallelThreshold)
+            return rows.Count > 1 && rows.Count * plan.Looks >= options.ParallelThreshold ? plan : null;
+        if (!Operand.IsConstant(first.P) || plan.Looks < options.ParallelThreshold)
             return null;
         _split.Clear();
         var predicate = plan.Rule.Resolve(first.P);
@@ -52,7 +48,7 @@ internal sealed partial class Reasoner
             default:
                 return null;
         }
-        if (_split.Count < options.ParallelThreshold)
+        if (_split.Count < 2)
             return null;
         rows = _split;
         return plan.Shared ??= new Plan(plan.Rule, plan.Goal, [first with { Access = Access.Given }, .. plan.Steps[1..]]);
@@ -69,28 +65,19 @@ internal sealed partial class Reasoner
         while (_workers.Count < options.Threads)
             _workers.Add(new Evaluator(store, terms, options, _workload, _compiler));
         var given = rows.ToArray();
-        var parts = Math.Min(given.Length, options.Threads * PartsPerThread);
+        var parts = Math.Min(given.Length, options.Threads * Together.PartsPerThread);
         while (_parts.Count < parts)
             _parts.Add([]);
-        var next = -1;
         try
         {
-            Parallel.For(0, options.Threads, new ParallelOptions { MaxDegreeOfParallelism = options.Threads }, worker =>
+            Together.Ranges(options.Threads, parts, given.Length, (worker, part, from, to) =>
             {
                 var evaluator = _workers[worker];
                 (evaluator.Low, evaluator.High, evaluator.Given) = (low, high, given);
-                while (Interlocked.Increment(ref next) is var part && part < parts)
-                {
-                    evaluator.Candidates = _parts[part];
-                    evaluator.GivenFrom = (int)((long)given.Length * part / parts);
-                    evaluator.GivenTo = (int)((long)given.Length * (part + 1) / parts);
-                    evaluator.Run(plan);
-                }
+                evaluator.Candidates = _parts[part];
+                (evaluator.GivenFrom, evaluator.GivenTo) = (from, to);
+                evaluator.Run(plan);
             });
-        }
-        catch (AggregateException exception)
-        {
-            ExceptionDispatchInfo.Throw(exception.InnerExceptions[0]);
         }
         finally
         {
@@ -99,9 +86,19 @@ internal sealed partial class Reasoner
         }
     }
 
+    private bool IsManyFor(int facts) => options.Threads > 1 && facts >= options.ParallelThreshold;
+
     // What has been found goes into the store.
     private void Flush(int stamp)
     {
+        var count = Evaluator.Candidates.Count + _parts.Sum(part => part.Count);
+        if (count == 0)
+            return;
+        if (IsManyFor(count))
+        {
+            FlushTogether(stamp);
+            return;
+        }
         try
         {
             var added = Flush(Evaluator.Candidates, stamp, 0);
@@ -112,21 +109,11 @@ internal sealed partial class Reasoner
         }
         finally
         {
-            LinkAdded();
-        }
-    }
-
-    // Until here new rows are in no list but that of their predicate.
-    private void LinkAdded()
-    {
-        if (options.Threads > 1 && _added.Count >= options.ParallelThreshold)
-            Parallel.Invoke(() => store.LinkSubjects(CollectionsMarshal.AsSpan(_added)), () => store.LinkObjects(CollectionsMarshal.AsSpan(_added)));
-        else
-        {
+            // Until here new rows are in no list.
             store.LinkSubjects(CollectionsMarshal.AsSpan(_added));
-            store.LinkObjects(CollectionsMarshal.AsSpan(_added));
+            store.LinkOthers(CollectionsMarshal.AsSpan(_added));
+            _added.Clear();
         }
-        _added.Clear();
     }
 
     private int Flush(List<Candidate> candidates, int stamp, int added)
@@ -140,18 +127,127 @@ internal sealed partial class Reasoner
                 if (terms.IsSweeping)
                     terms.Keep(candidate.S, candidate.P, candidate.O);
             }
-            ref var row = ref store.Rows[index];
-            if (row.Degree >= candidate.Degree)
-                continue;
-            Touch(index);
-            if (!row.Holds && (++added & 0xFFF) == 0)
+            if (Raise(index, candidate, stamp) && (++added & 0xFFF) == 0)
                 _workload.CheckDerived(added);
-            // Once in the list, even if the same round finds something better.
-            if (row.Stamp != stamp)
-                _changed.Add(index);
-            Set(ref row, candidate.Degree, candidate.Rule, candidate.Witness, StampOf(index, candidate.Degree, stamp));
         }
         candidates.Clear();
         return added;
+    }
+
+    // Whether the fact has come to hold.
+    private bool Raise(int index, in Candidate candidate, int stamp)
+    {
+        ref var row = ref store.Rows[index];
+        if (row.Degree >= candidate.Degree)
+            return false;
+        Touch(index);
+        var hasHeld = row.Holds;
+        // Once in the list, even if the same round finds something better.
+        if (row.Stamp != stamp)
+            _changed.Add(index);
+        Set(ref row, candidate.Degree, candidate.Rule, candidate.Witness, StampOf(index, candidate.Degree, stamp));
+        return !hasHeld;
+    }
+
+    private void FlushTogether(int stamp)
+    {
+        List<Candidate>[] parts = [Evaluator.Candidates, .. _parts];
+        var count = store.FindAll(parts, options.Threads);
+        var added = count;
+        var (number, changed) = (0, 0);
+        Enter(
+            parts,
+            count,
+            stamp,
+            () =>
+            {
+                foreach (var part in parts)
+                {
+                    foreach (ref readonly var candidate in CollectionsMarshal.AsSpan(part))
+                    {
+                        if (store.Found[number++] is var index and > 0 && Raise(index, candidate, stamp) && (++added & 0xFFF) == 0)
+                            _workload.CheckDerived(added);
+                    }
+                }
+                _workload.CheckDerived(added);
+                _workload.CheckMemory(count * (long)Evaluator.BytesPerCandidate);
+                changed = _changed.Count;
+                CollectionsMarshal.SetCount(_changed, changed + count);
+            },
+            rows => rows.CopyTo(CollectionsMarshal.AsSpan(_changed)[changed..]));
+        _workload.Derived += added;
+        foreach (var part in parts)
+            part.Clear();
+    }
+
+    private void AssertNew(List<AssertedFact> facts, List<int> rows)
+    {
+        List<AssertedFact>[] parts = [facts];
+        var count = store.FindAll(parts, options.Threads);
+        Enter(
+            parts,
+            count,
+            0,
+            () =>
+            {
+                foreach (var index in store.Found)
+                {
+                    if (index <= 0)
+                        continue;
+                    Touch(index);
+                    store.Rows[index].Info++;
+                    if (Once(index) != 0)
+                        rows.Add(index);
+                }
+                Unlist(rows);
+            },
+            rows.AddRange);
+    }
+
+    // What is new gets its rows, once nothing can go wrong any more, and goes to the log and into the lists.
+    private void Enter<T>(List<T>[] parts, int count, int stamp, Action first, Action<int[]> told)
+        where T : struct, IBulkFact<T>
+    {
+        int[] rows;
+        var logged = 0;
+        var isReady = false;
+        try
+        {
+            first();
+            rows = new int[count];
+            store.MakeRoom(options.Threads);
+            if (_logOf.Length < store.Rows.Length)
+                Array.Resize(ref _logOf, store.Rows.Length);
+            logged = _log.Count;
+            CollectionsMarshal.SetCount(_log, logged + count);
+            isReady = true;
+        }
+        finally
+        {
+            if (!isReady)
+                store.ForgetFound(parts);
+        }
+        store.AddFound(parts, rows, stamp, options.Threads, (from, to) =>
+        {
+            var log = CollectionsMarshal.AsSpan(_log)[logged..];
+            for (var i = from; i < to; i++)
+            {
+                _logOf[rows[i]] = logged + i;
+                log[i] = new LogEntry(rows[i], Row.Hidden, 0, Row.Created, 0, 0);
+            }
+        });
+        if (terms.IsSweeping)
+        {
+            foreach (var index in rows)
+                terms.Keep(store.Rows[index].S, store.Rows[index].P, store.Rows[index].O);
+        }
+        Together.Run(2, side =>
+        {
+            if (side == 0)
+                store.LinkSubjects(rows);
+            else
+                store.LinkOthers(rows);
+        });
+        told(rows);
     }
 }

@@ -1,3 +1,5 @@
+using IoT.Modules.Semantics.Terms;
+
 namespace IoT.Modules.Semantics.Engine;
 
 /// <summary>One stratum after the other.</summary>
@@ -125,8 +127,31 @@ internal sealed partial class Reasoner
                 _rows.Add(index);
         }
         trigger.Lost.Clear();
-        return _rows;
+        return WhereListsBegin(trigger, _rows, isOld: true);
     }
+
+    // Of a list some facts have changed: a row of each node that it may begin with.
+    private List<int> WhereListsBegin(Trigger trigger, List<int> rows, bool isOld)
+    {
+        if (trigger.Rule.Body[trigger.Part] is not WalkPart)
+            return rows;
+        if (!trigger.IsUpward)
+            return Apart(trigger, rows);
+        _nodes.Clear();
+        rows.RemoveAll(index => !_nodes.Add(store.Rows[index].S));
+        for (var i = 0; i < rows.Count; i++)
+        {
+            for (var above = store.ByObject.Head(store.Rows[rows[i]].S, Known.Rest); above != 0; above = store.Rows[above].NextPo)
+            {
+                ref var row = ref store.Rows[above];
+                if ((isOld ? row.Held : row.Holds) && _nodes.Add(row.S))
+                    rows.Add(above);
+            }
+        }
+        return rows;
+    }
+
+    private readonly HashSet<int> _nodes = [];
 
     private readonly List<int> _rows = [];
     private readonly HashSet<(int, int, int)> _seen = [];
@@ -251,7 +276,7 @@ internal sealed partial class Reasoner
         trigger.Gained.Clear();
         if (_rows.Count == 0)
             return;
-        var rows = trigger.IsNested ? Apart(trigger, _rows) : _rows;
+        var rows = trigger.IsNested ? Apart(trigger, _rows) : WhereListsBegin(trigger, _rows, isOld: false);
         trigger.Forward = Current(trigger.Forward, trigger.Rule) ?? _planner.Changed(trigger, Goal.Derive);
         Evaluate(trigger.Forward, rows, low, high);
         Flush(next);

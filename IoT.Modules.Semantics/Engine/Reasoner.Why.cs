@@ -37,6 +37,14 @@ internal sealed partial class Reasoner
             if (premise != 0 && !premises.Contains(premise))
                 premises.Add(premise);
         }
+        foreach (var walk in parts.OfType<WalkPart>())
+        {
+            foreach (var row in Evaluator.RowsOfList(Of(walk.List), values[walk.Members]))
+            {
+                if (!premises.Contains(row))
+                    premises.Add(row);
+            }
+        }
 
         int Of(int operand) => Operand.IsSlot(operand) ? values[operand] : rule.Resolve(operand);
     }

@@ -59,6 +59,43 @@ internal sealed partial class Reasoner(FactStore store, TermDictionary terms, En
         return index;
     }
 
+    /// <summary>A document asserts each of its facts once; their rows.</summary>
+    public List<int> Assert(List<AssertedFact> facts)
+    {
+        var rows = new List<int>(facts.Count);
+        if (IsManyFor(facts.Count))
+        {
+            AssertNew(facts, rows);
+            return rows;
+        }
+        foreach (var fact in facts)
+        {
+            if (Once(Assert(fact.Subject, fact.Predicate, fact.Object)) is var index and not 0)
+                rows.Add(index);
+        }
+        Unlist(rows);
+        return rows;
+    }
+
+    // 0: the document has asserted it already.
+    private int Once(int index)
+    {
+        ref var row = ref store.Rows[index];
+        if ((row.Info & Row.Listed) == 0)
+        {
+            row.Info |= Row.Listed;
+            return index;
+        }
+        Retract(index);
+        return 0;
+    }
+
+    private void Unlist(List<int> rows)
+    {
+        foreach (var index in rows)
+            store.Rows[index].Info &= ~Row.Listed;
+    }
+
     /// <summary>One fewer asserts it.</summary>
     public void Retract(int index)
     {
@@ -136,60 +173,6 @@ internal sealed partial class Reasoner(FactStore store, TermDictionary terms, En
         return changed > least;
     }
 
-    /// <summary>What has changed since <see cref="Begin"/>; derived facts are those that aren't asserted.</summary>
-    public void Changes(List<FactChange> derived, List<TripleId> asserted)
-    {
-        derived.EnsureCapacity(Math.Min(_log.Count, (int)Math.Min(int.MaxValue, _workload.Derived + Derived)));
-        foreach (var entry in _log)
-        {
-            ref var row = ref store.Rows[entry.Row];
-            if (entry.WasAsserted != row.IsAsserted)
-                asserted.Add(new TripleId(row.S, row.P, row.O));
-            var (was, isNow) = (entry.Held && !entry.WasAsserted, row.Holds && !row.IsAsserted);
-            if (!was && !isNow)
-                continue;
-            if (was && isNow && entry.Degree == row.Degree)
-                continue;
-            derived.Add(new FactChange(
-                new TripleId(row.S, row.P, row.O),
-                !was ? ChangeKind.Appeared : !isNow ? ChangeKind.Vanished : ChangeKind.DegreeChanged,
-                isNow ? row.Degree : 0,
-                was ? entry.Degree : 0,
-                (isNow ? Rules[row.Rule] : RuleBefore(entry.Rule))?.Source.Info));
-        }
-    }
-
-    /// <summary>How many derived facts have appeared and vanished since <see cref="Begin"/>.</summary>
-    public (long Appeared, long Vanished) Count()
-    {
-        var (appeared, vanished) = (0L, 0L);
-        foreach (var entry in _log)
-        {
-            ref var row = ref store.Rows[entry.Row];
-            var (was, isNow) = (entry.Held && !entry.WasAsserted, row.Holds && !row.IsAsserted);
-            appeared += isNow && !was ? 1 : 0;
-            vanished += was && !isNow ? 1 : 0;
-        }
-        return (appeared, vanished);
-    }
-
-    /// <summary>What has changed stays.</summary>
-    public void Commit()
-    {
-        foreach (var entry in _log)
-        {
-            ref var row = ref store.Rows[entry.Row];
-            var (wasDerived, isDerived) = (entry.Held && !entry.WasAsserted, row.Holds && !row.IsAsserted);
-            Derived += (isDerived ? 1 : 0) - (wasDerived ? 1 : 0);
-            Asserted += (row.IsAsserted ? 1 : 0) - (entry.WasAsserted ? 1 : 0);
-            if (!row.Holds)
-                store.Remove(entry.Row);
-            else
-                row.Info = (row.Info & Row.AssertedMask) | Row.Old;
-        }
-        EndTransaction();
-    }
-
     /// <summary>Everything is as it was.</summary>
     public void Rollback(RuleBase rules)
     {
@@ -257,13 +240,6 @@ internal sealed partial class Reasoner(FactStore store, TermDictionary terms, En
 
     private readonly List<Trigger> _pending = [];
     private readonly List<Stratum> _withRetries = [];
-
-    private CompiledRule? RuleBefore(int id) => Rules[id] ?? (_gone?.GetValueOrDefault(id));
-
-    private Dictionary<int, CompiledRule>? _gone;
-
-    /// <summary>Rules that are no longer in force, for telling what has vanished with them.</summary>
-    public void Remember(IEnumerable<CompiledRule> gone) => _gone = gone.ToDictionary(rule => rule.Id);
 
     // Its state before the transaction goes to the log, once.
     private void Touch(int index)
@@ -375,6 +351,8 @@ internal sealed partial class Reasoner(FactStore store, TermDictionary terms, En
         public bool Held => Stamp != Engine.Row.Hidden;
 
         public bool WasAsserted => (Info & Engine.Row.AssertedMask) != 0;
+
+        public bool WasDerived => Held && !WasAsserted;
     }
 }
 

@@ -117,17 +117,24 @@ internal sealed class RuleBase
     {
         switch (part)
         {
-            case AtomPart atom:
-                var trigger = new Trigger(rule, atom, index, isNested);
+            case AtomPart pattern:
+                var trigger = new Trigger(rule, pattern, index, isNested);
                 TriggersOf[rule.Stratum].Add(trigger);
-                if (!Operand.IsConstant(atom.P))
+                if (!Operand.IsConstant(pattern.P))
                 {
                     _forAny.Add(trigger);
                     break;
                 }
-                if (!_byPredicate.TryGetValue(rule.Resolve(atom.P), out var triggers))
-                    _byPredicate.Add(rule.Resolve(atom.P), triggers = new PredicateTriggers());
-                triggers.Add(trigger, _terms);
+                Of(rule.Resolve(pattern.P)).Add(trigger, _terms);
+                break;
+            case WalkPart walk:
+                // Where a pattern finds the list by its node, only those lists are looked at that a changed fact is part of.
+                var isUpward = !isNested && (!Operand.IsSlot(walk.List) || rule.InPatterns.Contains(walk.List));
+                var atom = walk.Link with { S = isUpward ? walk.List : walk.First.S };
+                var links = new Trigger(rule, atom, index, isNested) { IsUpward = isUpward };
+                TriggersOf[rule.Stratum].Add(links);
+                Of(Known.First).AddForAll(links);
+                Of(Known.Rest).AddForAll(links);
                 break;
             case AbsentPart absent:
                 foreach (var inner in absent.Parts)
@@ -138,6 +145,13 @@ internal sealed class RuleBase
                     AddTriggers(rule, inner, index, isNested: true);
                 break;
         }
+    }
+
+    private PredicateTriggers Of(int predicate)
+    {
+        if (!_byPredicate.TryGetValue(predicate, out var triggers))
+            _byPredicate.Add(predicate, triggers = new PredicateTriggers());
+        return triggers;
     }
 
     private void AddHead(CompiledRule rule, int head)
@@ -175,6 +189,9 @@ internal sealed class RuleBase
             else
                 (group.Thresholds ??= new ThresholdIndex(terms)).Add(trigger);
         }
+
+        /// <summary>Whatever constants it has.</summary>
+        public void AddForAll(Trigger trigger) => _forAll.Plain.Add(trigger);
 
         public void Sort()
         {

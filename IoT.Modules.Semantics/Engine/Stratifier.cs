@@ -82,6 +82,7 @@ internal static class Stratifier
         AtomPart atom => [(atom, isStrict)],
         AbsentPart absent => Atoms(absent.Parts, true),
         GatherPart gather => Atoms(gather.Parts, true),
+        WalkPart walk => [(walk.First, isStrict), (walk.Rest, isStrict)],
         _ => [],
     });
 

@@ -18,6 +18,9 @@ internal sealed class Trigger(CompiledRule rule, AtomPart atom, int part, bool i
     /// <summary>What the value of the pattern is compared with, when it is used for nothing else.</summary>
     public Thresholds? Threshold { get; } = !isNested && rule.Threshold?.Atom == part ? rule.Threshold : null;
 
+    /// <summary>The pattern stands for all facts of a list, and the list that the rule looks at begins at a node above those that have changed.</summary>
+    public bool IsUpward { get; init; }
+
     public List<int> Lost { get; } = [];
 
     public List<int> Gained { get; } = [];

@@ -6,7 +6,7 @@ using IoT.Modules.Semantics.Live;
 namespace IoT.Modules.Semantics.Reasoning;
 
 /// <summary>Makes a knowledge out of the documents that hold, with the settings' limits.</summary>
-internal sealed class KnowledgeFactory(SemanticsOptions options, LatestValues latest, Metrics metrics)
+internal sealed class KnowledgeFactory(SemanticsOptions options, LatestValues latest, Metrics metrics, RefusedDocuments refused)
 {
     /// <exception cref="EngineRefusedException">A document can't be read, or they don't go together.</exception>
     public Knowledge Make(IReadOnlyList<StoredDocument> documents, CancellationToken cancellationToken)
@@ -17,7 +17,10 @@ internal sealed class KnowledgeFactory(SemanticsOptions options, LatestValues la
         {
             var read = ParsedDocument.Parse(knowledge.Terms, document.Kind, document.Name, document.Content, cancellationToken);
             if (read.Failure is { } failure)
+            {
+                refused.Add(document.Kind, document.Name, "", failure.Detail);
                 throw new EngineRefusedException($"{(document.Kind == DocumentKind.Model ? "Model" : "Rules")} {document.Name}, version {document.Version}: {failure.Detail}");
+            }
             parsed.Add(read.Value);
         }
         knowledge.Load(parsed);

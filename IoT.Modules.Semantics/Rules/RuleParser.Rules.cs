@@ -27,7 +27,6 @@ internal sealed partial class RuleParser
         RuleSafety.Check(parts, bound, RuleSafety.Outside(parts, conclusions.SelectMany(Variables)));
         if (_scopes.FirstOrDefault(scope => bound.Contains(scope.Name)) is { Name: { } name, At: var place })
             throw Wrong(place.Line, place.Column, $"?{name} is bound by another condition; the scope here is the knowledge base: write a variable that stands nowhere else");
-        RuleSafety.CheckLists(parts, []);
         var lists = RuleSafety.ListsOf(parts);
         var triples = new List<TriplePattern>();
         var labels = new Dictionary<string, int>(StringComparer.Ordinal);
@@ -132,18 +131,21 @@ internal sealed partial class RuleParser
                 throw Wrong(at.Line, at.Column, $"the result of <{iri}> is no list");
             if (builtin.Arguments == 1 && at.Subject is N3List)
                 throw Wrong(at.Line, at.Column, $"<{iri}> takes one term, not a list");
-            if (builtin.Arguments > 1 && at.Subject is not N3Variable && (at.Subject as N3List)?.Items.Count != builtin.Arguments)
+            if (builtin.Arguments > 1 && (!IsList(at.Subject) || (at.Subject is N3List list && list.Items.Count != builtin.Arguments)))
                 throw Wrong(at.Line, at.Column, $"<{iri}> takes a list of {builtin.Arguments} terms");
-            if (builtin.Arguments == Builtin.Several && at.Subject is not (N3List or N3Variable))
+            if (builtin.Arguments == Builtin.Several && !IsList(at.Subject))
                 throw Wrong(at.Line, at.Column, $"<{iri}> takes a list");
         }
-        if (builtin.Shape == BuiltinShape.Members && (builtin.ListIsSubject ? at.Subject : at.Object) is not (N3List or N3Variable))
+        if (builtin.Shape == BuiltinShape.Members && !IsList(builtin.ListIsSubject ? at.Subject : at.Object))
             throw Wrong(at.Line, at.Column, $"<{iri}> takes a list");
         var pattern = builtin.Code is BuiltinCode.Matches or BuiltinCode.NotMatches ? at.Object
             : builtin.Code == BuiltinCode.Replace && at.Subject is N3List { Items: [_, var second, _] } ? second : null;
         if (pattern is N3Constant { Value: { Kind: TermKind.Literal, Value: var text } } && Builtin.PatternError(text) is { } wrong)
             throw Wrong(at.Line, at.Column, $"the pattern \"{text}\" is not supported: {wrong}");
     }
+
+    // A name may be a node that begins a list.
+    private static bool IsList(N3Term term) => term is N3List or N3Variable or N3Blank or N3Constant { Value.Kind: TermKind.Iri };
 
     private void CheckScope(N3Term scope, Statement3 at, string iri)
     {

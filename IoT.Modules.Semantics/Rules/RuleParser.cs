@@ -300,7 +300,11 @@ internal sealed partial class RuleParser
     private void AddFacts(List<Statement3> triples)
     {
         foreach (var triple in triples)
+        {
+            if (triple.Subject is N3Constant { Value.Kind: TermKind.Literal })
+                throw Wrong(triple.Line, triple.Column, "a literal can't be the subject of a fact");
             _facts.Add(new Triple(Ground(triple.Subject, triple), Ground(triple.Predicate, triple), Ground(triple.Object, triple)));
+        }
     }
 
     private Term Ground(N3Term term, Statement3 at) => term switch
@@ -309,9 +313,22 @@ internal sealed partial class RuleParser
         N3Blank blank => Term.Blank($"{_scope}{(blank.Label[0] == '[' ? "a" + blank.Label[1..] : "l" + blank.Label)}"),
         N3Variable variable => throw Wrong(at.Line, at.Column, $"the variable ?{variable.Name} stands outside of a rule"),
         N3List { Items.Count: 0 } => Term.Iri(Rdf.Nil),
-        N3List => throw Wrong(at.Line, at.Column, "lists in facts beside rules are not supported; put them into a model"),
+        N3List list => GroundList(list, at),
         _ => throw Wrong(at.Line, at.Column, "a formula in a fact is not supported"),
     };
+
+    private Term GroundList(N3List list, Statement3 at)
+    {
+        var rest = Term.Iri(Rdf.Nil);
+        foreach (var item in list.Items.Reverse())
+        {
+            var node = Term.Blank($"{_scope}p{++_fresh}");
+            _facts.Add(new Triple(node, Term.Iri(Rdf.First), Ground(item, at)));
+            _facts.Add(new Triple(node, Term.Iri(Rdf.Rest), rest));
+            rest = node;
+        }
+        return rest;
+    }
 
     private static bool IsWord(N3Term term, string word) => term is N3Constant { Value: { Kind: TermKind.Literal, Datatype: Xsd.Boolean } value } && value.Value == word;
 

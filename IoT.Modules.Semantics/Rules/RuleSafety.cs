@@ -105,31 +105,6 @@ internal static class RuleSafety
         return lists;
     }
 
-    /// <summary>Fails at a builtin that takes a list and is given a variable that isn't one: a list in facts is a node, and it would never hold.</summary>
-    public static void CheckLists(IReadOnlyList<BodyPart> parts, IEnumerable<string> outer)
-    {
-        var lists = ListsOf(parts);
-        lists.UnionWith(outer);
-        foreach (var part in parts)
-        {
-            switch (part)
-            {
-                case NegationPart negation:
-                    CheckLists(negation.Parts, lists);
-                    break;
-                case CollectPart collect:
-                    CheckLists(collect.Parts, lists);
-                    break;
-                case BuiltinPart { Builtin: var builtin } computed:
-                    var list = builtin.Shape == BuiltinShape.Members && !builtin.ListIsSubject ? computed.Object
-                        : builtin.Shape == BuiltinShape.Members || (builtin.Shape == BuiltinShape.Function && builtin.Arguments != 1) ? computed.Subject : null;
-                    if (list is VariableTerm variable && !lists.Contains(variable.Name))
-                        throw new SyntaxException(new SyntaxError(part.Line, part.Column, $"?{variable.Name} is not a list that log:collectAllIn makes; lists in facts are not supported under <{builtin.Iri}>"));
-                    break;
-            }
-        }
-    }
-
     public static IEnumerable<string> Variables(RuleTerm term) => term switch
     {
         VariableTerm variable => [variable.Name],

@@ -48,7 +48,16 @@ internal abstract record BodyPart(int Line, int Column);
 
 internal sealed record PatternPart(TriplePattern Pattern) : BodyPart(Pattern.Line, Pattern.Column);
 
-internal sealed record BuiltinPart(Builtin Builtin, RuleTerm Subject, RuleTerm Object, int Line, int Column) : BodyPart(Line, Column);
+internal sealed record BuiltinPart(Builtin Builtin, RuleTerm Subject, RuleTerm Object, int Line, int Column) : BodyPart(Line, Column)
+{
+    /// <summary>The side that is a list; null when the builtin takes none.</summary>
+    public RuleTerm? ListArgument => Builtin switch
+    {
+        { Shape: BuiltinShape.Members, ListIsSubject: false } => Object,
+        { Shape: BuiltinShape.Members } or { Shape: BuiltinShape.Function, Arguments: not 1 } => Subject,
+        _ => null,
+    };
+}
 
 /// <summary>Holds when the parts together have no solution.</summary>
 internal sealed record NegationPart(IReadOnlyList<BodyPart> Parts, int Line, int Column) : BodyPart(Line, Column);

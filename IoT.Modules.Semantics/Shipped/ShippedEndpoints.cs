@@ -40,9 +40,11 @@ internal static class ShippedEndpoints
     private static IResult NotFound(string name) => Failure.NotFound($"Shipped {name}").ToResult();
 }
 
-/// <summary>A document that comes with the platform.</summary>
-/// <param name="Description">Its first line.</param>
-internal sealed record ShippedDocument(DocumentKind Kind, string Name, string Description, byte[] Content);
+internal sealed class ListShippedHandler : IRequestHandler<ListShipped, Outcome<Page<ShippedDocument>>>
+{
+    public Task<Outcome<Page<ShippedDocument>>> Handle(ListShipped request, CancellationToken cancellationToken) =>
+        Task.FromResult<Outcome<Page<ShippedDocument>>>(new Page<ShippedDocument>(ShippedDocuments.All, null));
+}
 
 /// <summary>They are embedded: one <c>.ttl</c> or <c>.n3</c> file of this folder each.</summary>
 internal static class ShippedDocuments

@@ -21,6 +21,12 @@ internal sealed partial class MqttConnection
     private HashSet<ushort>? _refused;
     private PublishTopic? _lastTopic;
 
+    /// <summary>
+    /// In a session that was taken up again the exchange was over, but for an answer that was lost with the connection; else the client is
+    /// mistaken about it.
+    /// </summary>
+    private Reason OfUnknownId => _isResumed ? Reason.Success : Reason.PacketIdentifierNotFound;
+
     private async ValueTask HandlePublishAsync(Frame frame, FlushSet flush)
     {
         if (PacketDecoder.ReadPublish(frame, IsVersion5, out var packet) is { } malformed)
@@ -63,7 +69,7 @@ internal sealed partial class MqttConnection
     /// <summary>A publish over the limit ends the connection; whose it was and how it began is not lost with it.</summary>
     private async Task TurnAwayTooLargeAsync(Fault tooLarge)
     {
-        var (beginning, wholeBytes) = await _input.ReadBeginningAsync(MostOfTooLarge, LingerTime, _services.Time);
+        var (beginning, wholeBytes) = await _input.ReadBeginningAsync(MostOfTooLarge, BeginningTime, _services.Time);
         if (beginning.Type == PacketType.Publish && PacketDecoder.ReadPublish(beginning, IsVersion5, out var packet) is null && TopicOf(packet, out _) is { } topic)
         {
             var payloadBytes = wholeBytes - (beginning.Body.Length - packet.Payload.Length);
@@ -145,12 +151,13 @@ internal sealed partial class MqttConnection
             case PacketType.PubRec when ack.Reason < Reason.UnspecifiedError:
                 var isUnderWay = session.ReceivedByClient(this, ack.PacketId, out var received, out fault);
                 if (fault is null)
-                    _acks.Add(new PendingAck(received, PacketType.PubRel, ack.PacketId, isUnderWay ? Reason.Success : Reason.PacketIdentifierNotFound), flush);
+                    _acks.Add(new PendingAck(received, PacketType.PubRel, ack.PacketId, isUnderWay ? Reason.Success : OfUnknownId), flush);
                 break;
             case PacketType.PubRel:
                 // A PUBREC that said no ended the exchange; clients of MQTTnet go on with it all the same, and take 0x92 for the answer.
                 var isReleased = session.Release(ack.PacketId, out var released) | _refused?.Remove(ack.PacketId) == true;
-                _acks.Add(new PendingAck(released, PacketType.PubComp, ack.PacketId, isReleased ? Reason.Success : Reason.PacketIdentifierNotFound), flush);
+                session.DeliverHeld(ack.PacketId, flush);
+                _acks.Add(new PendingAck(released, PacketType.PubComp, ack.PacketId, isReleased ? Reason.Success : OfUnknownId), flush);
                 break;
             default:
                 session.Acknowledge(this, ack, frame.Type, flush, out fault);
@@ -196,7 +203,7 @@ internal sealed partial class MqttConnection
             flush.Flush();
             await _services.Journal.Append(changes).WaitAsync(_ending.Token);
         }
-        Output.WriteControl(ControlPackets.SubAck(IsVersion5, packet.PacketId, codes), flush);
+        Reply(ControlPackets.SubAck(IsVersion5, packet.PacketId, codes), flush);
         foreach (var subscription in sendsRetained)
             _services.Dispatcher.SendRetained(subscription, flush);
         await Room(_acks.Count);
@@ -225,7 +232,7 @@ internal sealed partial class MqttConnection
             flush.Flush();
             await _services.Journal.Append(changes).WaitAsync(_ending.Token);
         }
-        Output.WriteControl(ControlPackets.UnsubAck(IsVersion5, packet.PacketId, codes), flush);
+        Reply(ControlPackets.UnsubAck(IsVersion5, packet.PacketId, codes), flush);
         await Room(_acks.Count);
     }
 }

@@ -21,6 +21,7 @@ internal sealed partial class MqttConnection
             Refuse(wrong.Reason, wrong.What, isTold: IsVersion5 || wrong.Reason == Reason.UnsupportedProtocolVersion, flush);
             return;
         }
+        Output.Configure(connect);
         if (connect.HasAuthenticationMethod)
         {
             Refuse(Reason.BadAuthenticationMethod, "User name and password are the only way to sign in.", true, flush);
@@ -47,7 +48,6 @@ internal sealed partial class MqttConnection
         }
 
         var expiry = Math.Min(connect.SessionExpiry, Options.MqttMaxSessionExpirySeconds);
-        Output.Configure(connect);
         SendQuota = Math.Min(connect.ReceiveMaximum, Options.MqttMaxInFlight);
         var opened = _services.Sessions.Open(this, identity, connect, expiry);
         if (opened.Session is null)
@@ -55,19 +55,25 @@ internal sealed partial class MqttConnection
             Refuse(Reason.QuotaExceeded, "There are too many sessions.", true, flush);
             return;
         }
-        (Session, Identity) = (opened.Session, identity);
+        (Session, Identity, _isResumed) = (opened.Session, identity, opened.IsPresent);
         // From here on the end of a credential finds the connection; before, it may just have passed it by.
         if (_services.Access.SignIn(connect.UserName, connect.Password, certifiedDevice) is null)
         {
-            End(Reason.NotAuthorized, "The access has ended.", dropsWill: true);
+            Refuse(Reason.NotAuthorized, "The access has ended.", true, flush);
             return;
         }
         await opened.Commit.WaitAsync(_ending.Token);
         var keepAlive = KeepAliveOf(connect);
         _keepAlive = keepAlive == 0 ? null : keepAlive * TimeSpan.FromSeconds(1.5);
-        Output.WriteControl(ControlPackets.Welcome(connect, opened.IsPresent, new Welcome(
+        var welcome = ControlPackets.Welcome(connect, opened.IsPresent, new Welcome(
             expiry == connect.SessionExpiry ? null : expiry, (ushort)Options.MqttMaxInFlight, Options.MqttMaxPacketBytes, isAssigned ? connect.ClientId : null, MostAliases,
-            keepAlive == connect.KeepAlive ? null : keepAlive, connect.RequestsResponseInformation ? _services.Access.ResponseTopics(identity, connect.ClientId) : null)), flush);
+            keepAlive == connect.KeepAlive ? null : keepAlive, connect.RequestsResponseInformation ? _services.Access.ResponseTopics(identity, connect.ClientId) : null));
+        if (!Output.WriteControl(welcome, flush))
+        {
+            Refuse(Reason.PacketTooLarge, $"A CONNACK of {welcome.Length} bytes is larger than the client takes.", true, flush);
+            return;
+        }
+        _isWelcome = true;
         opened.Session.Resume(this, flush);
     }
 
@@ -83,7 +89,8 @@ internal sealed partial class MqttConnection
     {
         if (isTold)
         {
-            Output.WriteControl(ControlPackets.Refusal(IsVersion5, reason, what), flush);
+            if (!Output.WriteControl(ControlPackets.Refusal(IsVersion5, reason, what), flush))
+                Output.WriteControl(ControlPackets.Refusal(IsVersion5, reason, null), flush);
             flush.Flush();
         }
         End(reason, what, dropsWill: true);

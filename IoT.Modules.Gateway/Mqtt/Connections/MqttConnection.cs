@@ -12,7 +12,7 @@ namespace IoT.Modules.Gateway.Mqtt.Connections;
 /// <summary>What connections have in common.</summary>
 internal sealed record ConnectionServices(
     MqttAccess Access, SessionStore Sessions, PublishPipeline Pipeline, Dispatcher Dispatcher, BrokerJournalWriter Journal, TopicCache Topics, BrokerMetrics Metrics,
-    StrangerMemory Strangers, GatewayOptions Options, TimeProvider Time, ILogger<MqttConnection> Logger);
+    StrangerMemory Strangers, Lingering Lingering, GatewayOptions Options, TimeProvider Time, ILogger<MqttConnection> Logger);
 
 /// <summary>
 /// One MQTT connection, over whatever transport. A publish goes into the ingest log and the next packet is read; its acknowledgement is
@@ -22,7 +22,7 @@ internal sealed partial class MqttConnection : IDisposable
 {
     private static readonly TimeSpan DrainTime = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan EndTime = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan LingerTime = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan BeginningTime = TimeSpan.FromMilliseconds(500);
 
     private readonly ConnectionContext _transport;
     private readonly ConnectionServices _services;
@@ -37,6 +37,8 @@ internal sealed partial class MqttConnection : IDisposable
     private long _silentSince;
     private long _endedAt;
     private long _heldBytes;
+    private bool _isWelcome;
+    private bool _isResumed;
     private bool _lingers;
     private bool _isDone;
     private bool _dropsWill;
@@ -119,8 +121,13 @@ internal sealed partial class MqttConnection : IDisposable
             LogEnded(_services.Logger, Identity.Scope, reason, what);
         using (var flush = FlushSet.Rent())
         {
-            if (Identity is not null && IsVersion5)
-                Output.WriteControl(ControlPackets.Disconnect(reason, what), flush);
+            // The first word to a client is its CONNACK.
+            if (_isWelcome && IsVersion5)
+            {
+                if (!Output.WriteControl(ControlPackets.Disconnect(reason, what), flush))
+                    Output.WriteControl(ControlPackets.Disconnect(reason, null), flush);
+                _lingers = true;
+            }
         }
         Output.Stop();
         _ending.Cancel();
@@ -228,7 +235,7 @@ internal sealed partial class MqttConnection : IDisposable
             Volatile.Write(ref _silentSince, 0);
             _input.Take(read);
             isOver = read.IsCompleted;
-            if (Identity is null && !read.Buffer.IsEmpty && read.Buffer.FirstSpan[0] != (byte)PacketType.Connect << 4)
+            if (Identity is null && !read.Buffer.IsEmpty && read.Buffer.FirstSpan[0] >> 4 != (int)PacketType.Connect)
                 return; // A stranger's first bytes: anything but CONNECT is not MQTT, and is not waited for.
         }
     }
@@ -287,6 +294,13 @@ internal sealed partial class MqttConnection : IDisposable
 
     private void Fail(Fault fault) => End(fault.Reason, fault.What);
 
+    /// <summary>Without an answer that it is waiting for, a client had better begin anew.</summary>
+    private void Reply(byte[] packet, FlushSet flush)
+    {
+        if (!Output.WriteControl(packet, flush))
+            Fail(new Fault(Reason.PacketTooLarge, $"An answer of {packet.Length} bytes is larger than the client takes."));
+    }
+
     /// <summary>A client that does not read what answers it is read no further.</summary>
     private ValueTask Room(int waiting)
     {
@@ -328,8 +342,17 @@ internal sealed partial class MqttConnection : IDisposable
         if (Session is { } session)
             _services.Sessions.Close(this, session, _dropsWill, _expiryAtEnd);
         _services.Strangers.TryHold(ref _heldBytes, 0);
-        if (_lingers)
-            await _input.ReadPastAsync(LingerTime, _services.Time);
+        if (_lingers && _services.Lingering.TryBegin())
+        {
+            try
+            {
+                await _input.ReadPastAsync(_services.Time);
+            }
+            finally
+            {
+                _services.Lingering.End();
+            }
+        }
         await _input.CompleteAsync();
         await Output.CloseAsync();
         Volatile.Write(ref _isDone, true);

@@ -8,6 +8,12 @@ namespace IoT.Modules.Gateway.Mqtt.Connections;
 /// <summary>Cuts what comes in on a connection into packets, without copying those that lie in one piece.</summary>
 internal sealed class PacketInput(PipeReader pipe) : IDisposable
 {
+    // Of a client that has not taken notice of the end yet; a whole packet that was too large is among it.
+    private const long MostReadPast = 4 * 1024 * 1024;
+
+    private static readonly TimeSpan LongestPast = TimeSpan.FromMilliseconds(750);
+    private static readonly TimeSpan QuietPast = TimeSpan.FromMilliseconds(200);
+
     private ReadAhead? _ahead;
     private ReadOnlySequence<byte> _buffer;
     private Task<ReadResult>? _begunRead;
@@ -126,17 +132,25 @@ internal sealed class PacketInput(PipeReader pipe) : IDisposable
     }
 
     /// <summary>
-    /// Reads past what still comes, until the client closes or that time is over: closed with something unread the connection would be
-    /// reset, and what was said last lost with it.
+    /// Reads past what still comes, until the client closes, is quiet for a moment, or has had its time: closed with something unread the
+    /// connection would be reset, and what was said last lost with it.
     /// </summary>
-    public async Task ReadPastAsync(TimeSpan longest, TimeProvider time)
+    public async Task ReadPastAsync(TimeProvider time)
     {
-        using var enough = new CancellationTokenSource(longest, time);
-        using var waking = enough.Token.UnsafeRegister(static pipe => ((PipeReader)pipe!).CancelPendingRead(), pipe);
+        using var quiet = new CancellationTokenSource(Timeout.InfiniteTimeSpan, time);
+        using var waking = quiet.Token.UnsafeRegister(static pipe => ((PipeReader)pipe!).CancelPendingRead(), pipe);
+        var since = time.GetTimestamp();
         try
         {
-            for (var read = await BeginReadAsync(); !read.IsCompleted && !enough.IsCancellationRequested; read = await pipe.ReadAsync())
+            for (var left = MostReadPast; left > 0 && time.GetElapsedTime(since) < LongestPast;)
+            {
+                quiet.CancelAfter(QuietPast);
+                var read = await BeginReadAsync();
+                left -= read.Buffer.Length;
                 pipe.AdvanceTo(read.Buffer.End);
+                if (read.IsCompleted || quiet.IsCancellationRequested)
+                    break;
+            }
         }
         catch (Exception exception) when (exception is IOException or OperationCanceledException or ConnectionAbortedException)
         {

@@ -62,20 +62,26 @@ internal sealed class PacketOutput(PipeWriter pipe, TimeProvider time, Action dr
         }
     }
 
-    /// <summary>Something that is always taken, and the reader of the connection waits for <see cref="Room"/> afterwards: bounded by one of them.</summary>
-    public void WriteControl(ReadOnlySpan<byte> packet, FlushSet flush)
+    /// <summary>
+    /// Something that there is always room for, and the reader of the connection waits for <see cref="Room"/> afterwards: bounded by one of
+    /// them. False when it is larger than the client takes, and is not sent.
+    /// </summary>
+    public bool WriteControl(ReadOnlySpan<byte> packet, FlushSet flush)
     {
         lock (_gate)
         {
-            if (_isClosed || packet.Length > _maximumPacketSize)
-                return;
+            if (packet.Length > _maximumPacketSize)
+                return false;
+            if (_isClosed)
+                return true;
             if (_isFlushing)
             {
                 (_held ??= new ArrayBufferWriter<byte>(256)).Write(packet);
-                return;
+                return true;
             }
             pipe.Write(packet);
             Wrote(packet.Length, flush);
+            return true;
         }
     }
 

@@ -6,7 +6,8 @@ namespace IoT.Modules.Gateway.Mqtt.Delivery;
 /// <summary>Changes of the broker's state on their way to disk.</summary>
 internal sealed class BrokerJournalWriter(IBrokerJournal journal)
 {
-    // Beyond that, while the log is full, the oldest are given up: one delivery more after a restart each.
+    // Beyond that, while the log is full, what was delivered is not kept in mind: one delivery more after a restart each. Of what
+    // becomes of sessions nothing is given up: that is no more than there are sessions.
     private const int MaxLate = 100_000;
 
     private readonly ConcurrentQueue<BrokerChange> _late = new();
@@ -35,9 +36,8 @@ internal sealed class BrokerJournalWriter(IBrokerJournal journal)
     {
         if (_late.IsEmpty && journal.TryAppend([change], out _))
             return;
-        _late.Enqueue(change);
-        if (_late.Count > MaxLate)
-            _late.TryDequeue(out _);
+        if (change is not DeliveryDone || _late.Count < MaxLate)
+            _late.Enqueue(change);
     }
 
     /// <summary>Now and then.</summary>

@@ -11,7 +11,7 @@ internal sealed partial class BrokerMetrics(IngestMetrics ingest, TimeProvider t
     // An alarm stands so long after the last of its kind.
     private static readonly TimeSpan Memory = TimeSpan.FromMinutes(10);
 
-    private readonly Counter<long> _dropped = ingest.Meter.CreateCounter<long>("iot.mqtt.messages.dropped", "{message}", "Messages that a subscriber does not get, by reason: slow (QoS 0 over its queue), cut (QoS 1 and 2 over its queue), expired");
+    private readonly Counter<long> _dropped = ingest.Meter.CreateCounter<long>("iot.mqtt.messages.dropped", "{message}", "Messages that a subscriber does not get, by reason: slow (QoS 0 over its queue), cut (QoS 1 and 2 over its queue), expired; will (too many wills waited for the ingest log)");
     private readonly Counter<long> _ended = ingest.Meter.CreateCounter<long>("iot.mqtt.connections.ended", "{connection}", "MQTT connections that the platform ended, by reason");
 
     private long _droppedCount;
@@ -37,6 +37,8 @@ internal sealed partial class BrokerMetrics(IngestMetrics ingest, TimeProvider t
     }
 
     public void Expired() => _dropped.Add(1, new KeyValuePair<string, object?>("reason", "expired"));
+
+    public void WillDropped() => _dropped.Add(1, new KeyValuePair<string, object?>("reason", "will"));
 
     public void Cut(Session session, int count)
     {

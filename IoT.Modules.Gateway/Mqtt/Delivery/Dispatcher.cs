@@ -57,12 +57,18 @@ internal sealed class DeliveryPlan(Message message, BrokerJournalWriter journal,
     }
 
     /// <param name="commit">Of its change; null when there was none.</param>
-    public void Deliver(Task? commit, FlushSet flush)
+    /// <param name="publisher">Null: no session's.</param>
+    /// <param name="unreleased">The packet id of one with QoS 2 that a PUBREL will follow; 0: none.</param>
+    public void Deliver(Task? commit, FlushSet flush, Session? publisher = null, ushort unreleased = 0)
     {
         if (SetsRetained)
             retained.Set(message);
         foreach (var dispatch in _dispatches.AsSpan(0, _count))
-            dispatch.Session.Deliver(dispatch, message, _messageId, dispatch.Qos > 0 && dispatch.Session.IsDurable ? commit : null, flush);
+        {
+            var waitsFor = dispatch.Qos > 0 && dispatch.Session.IsDurable ? commit : null;
+            if (unreleased == 0 || dispatch.Session != publisher || dispatch.Group is not null || !publisher.TryHold(unreleased, dispatch, message, _messageId, waitsFor))
+                dispatch.Session.Deliver(dispatch, message, _messageId, waitsFor, flush);
+        }
     }
 
     public void Dispose() => Return();

@@ -89,7 +89,7 @@ internal sealed partial class PublishPipeline(
         using var plan = dispatcher.Plan(Message.Of(packet, topic, time), source.Session);
         var changes = Changes(change, plan);
         var commit = changes is null ? null : (await intake.AppendAsync([], null, changes, cancellationToken)).Committed;
-        plan.Deliver(commit, flush);
+        plan.Deliver(commit, flush, source.Session, Unreleased(packet));
         return new PublishOutcome(commit, !plan.IsMatched ? Unmatched(packet) : Reason.Success);
 
         static Reason Unmatched(in PublishPacket packet) => packet.Qos == 1 ? Reason.NoMatchingSubscribers : Reason.Success;
@@ -146,7 +146,8 @@ internal sealed partial class PublishPipeline(
 
         using var plan = admitted.Readings.Count > 0 && dispatcher.IsWanted(topic, packet.IsRetain) ? dispatcher.Plan(Message.Of(packet, topic, time), source.Session) : null;
         // A PUBREC that says no ends the exchange: the packet id is free again.
-        var changes = Changes(source.IsVersion5 && admitted.Rejected.Count > 0 ? null : change, plan);
+        var isRefused = source.IsVersion5 && admitted.Rejected.Count > 0;
+        var changes = Changes(isRefused ? null : change, plan);
         // Waits for room when there is none: the connection is read no further meanwhile.
         Taken taken;
         try
@@ -158,7 +159,7 @@ internal sealed partial class PublishPipeline(
             admission.Withdraw(admitted);
             throw;
         }
-        plan?.Deliver(taken.Committed, flush);
+        plan?.Deliver(taken.Committed, flush, source.Session, isRefused ? (ushort)0 : Unreleased(packet));
         // What was good is taken; the code tells the sender of the rest, which sending again would not help.
         return admitted.Rejected.Count == 0
             ? new PublishOutcome(taken.Committed)
@@ -204,6 +205,8 @@ internal sealed partial class PublishPipeline(
         var taken = await intake.AppendAsync([], [entry], change is null ? null : [change], cancellationToken);
         return new PublishOutcome(taken.Committed, reason, text);
     }
+
+    private static ushort Unreleased(in PublishPacket packet) => packet.Qos == 2 ? packet.PacketId : (ushort)0;
 
     private static List<BrokerChange>? Changes(BrokerChange? change, DeliveryPlan? plan)
     {

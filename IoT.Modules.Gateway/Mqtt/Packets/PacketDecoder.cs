@@ -50,6 +50,9 @@ internal static class PacketDecoder
                     case Property.ResponseTopic when !MqttTopics.IsValidName(block.Bytes):
                         reader.Fail(Fault.Protocol("The response topic is no topic name."));
                         break;
+                    case Property.SubscriptionIdentifier:
+                        reader.Fail(Fault.Protocol("Subscription identifiers are the platform's to send."));
+                        break;
                 }
             }
             if (reader.Fault is null)
@@ -151,9 +154,8 @@ internal static class PacketDecoder
         uint? expiry = null;
         if (isVersion5 && !reader.IsAtEnd)
         {
+            // One that is not a client's to say ends the connection no less, and is no good-bye: there is nothing to answer.
             reason = (Reason)reader.ReadByte();
-            if (reader.Fault is null && !IsDisconnectReason((byte)reason))
-                reader.Fail(Fault.Protocol($"0x{(byte)reason:X2} is no reason code of a client's DISCONNECT."));
             if (!reader.IsAtEnd)
             {
                 var properties = reader.BeginProperties(PacketType.Disconnect);
@@ -177,7 +179,10 @@ internal static class PacketDecoder
     {
         if (frame.Flags != 2)
             reader.Fail(Fault.Malformed("Reserved bits of the first byte are wrong."));
-        return reader.ReadPacketId();
+        var id = reader.ReadUInt16();
+        if (id == 0)
+            reader.Fail(Fault.Malformed("The packet identifier is 0."));
+        return id;
     }
 
     private static void SkipProperties(ref PacketReader reader, PacketType packet)
@@ -192,6 +197,4 @@ internal static class PacketDecoder
     private static bool IsAckReason(PacketType packet, byte reason) => packet is PacketType.PubRel or PacketType.PubComp
         ? reason is 0 or (byte)Reason.PacketIdentifierNotFound
         : reason is 0 or 0x10 or 0x80 or 0x83 or 0x87 or 0x90 or 0x91 or 0x97 or 0x99;
-
-    private static bool IsDisconnectReason(byte reason) => reason is 0 or 0x04 or (>= 0x80 and <= 0x83) or 0x90 or (>= 0x93 and <= 0x99);
 }

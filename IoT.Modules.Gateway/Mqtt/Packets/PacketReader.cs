@@ -140,7 +140,7 @@ internal ref struct PacketReader(ReadOnlySpan<byte> body)
         {
             case PropertyRules.Form.Bool:
                 block.Number = ReadByte();
-                if (block.Number > 1)
+                if (block.Number > 1 && Position <= block.End)
                     Fail(Packets.Fault.Protocol($"The property {block.Id} is neither 0 nor 1."));
                 break;
             case PropertyRules.Form.TwoBytes:

@@ -67,6 +67,7 @@ internal enum Property : byte
     WillDelayInterval = 0x18,
     RequestResponseInformation = 0x19,
     ResponseInformation = 0x1A,
+    ServerReference = 0x1C,
     ReasonString = 0x1F,
     ReceiveMaximum = 0x21,
     TopicAliasMaximum = 0x22,
@@ -119,7 +120,7 @@ internal static class PropertyRules
         Property.SubscriptionIdentifier => Form.VariableInteger,
         Property.CorrelationData or Property.AuthenticationData => Form.Binary,
         Property.ContentType or Property.ResponseTopic or Property.AssignedClientIdentifier or Property.AuthenticationMethod
-            or Property.ResponseInformation or Property.ReasonString => Form.Text,
+            or Property.ResponseInformation or Property.ServerReference or Property.ReasonString => Form.Text,
         Property.UserProperty => Form.TextPair,
         _ => Form.None,
     };
@@ -131,11 +132,11 @@ internal static class PropertyRules
         PacketType.Connect => property is Property.SessionExpiryInterval or Property.ReceiveMaximum or Property.MaximumPacketSize or Property.TopicAliasMaximum
             or Property.RequestResponseInformation or Property.RequestProblemInformation or Property.UserProperty or Property.AuthenticationMethod or Property.AuthenticationData,
         PacketType.Publish => property is Property.PayloadFormatIndicator or Property.MessageExpiryInterval or Property.TopicAlias or Property.ResponseTopic
-            or Property.CorrelationData or Property.UserProperty or Property.ContentType,
+            or Property.CorrelationData or Property.UserProperty or Property.ContentType or Property.SubscriptionIdentifier,
         PacketType.PubAck or PacketType.PubRec or PacketType.PubRel or PacketType.PubComp => property is Property.ReasonString or Property.UserProperty,
         PacketType.Subscribe => property is Property.SubscriptionIdentifier or Property.UserProperty,
         PacketType.Unsubscribe => property is Property.UserProperty,
-        PacketType.Disconnect => property is Property.SessionExpiryInterval or Property.ReasonString or Property.UserProperty,
+        PacketType.Disconnect => property is Property.SessionExpiryInterval or Property.ServerReference or Property.ReasonString or Property.UserProperty,
         _ => false,
     };
 }

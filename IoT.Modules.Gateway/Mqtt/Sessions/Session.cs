@@ -23,9 +23,13 @@ internal sealed record SessionServices(BrokerJournalWriter Journal, BrokerMetric
 /// </summary>
 internal sealed partial class Session
 {
+    private const int MostHeldBytes = 256 * 1024;
+
     private readonly SessionServices _services;
     private readonly Dictionary<string, Subscription> _subscriptions = new(StringComparer.Ordinal);
     private Dictionary<ushort, Task>? _received;
+    private Dictionary<ushort, HeldDelivery>? _held;
+    private int _heldBytes;
 
     public Session(long id, string scope, string clientId, SessionServices services)
     {
@@ -156,6 +160,33 @@ internal sealed partial class Session
             (_received ??= [])[packetId] = commit;
     }
 
+    /// <summary>
+    /// What the client gets of its own publish with QoS 2 comes between its PUBREL and the PUBCOMP, as from Mosquitto: one that reads packet
+    /// by packet has its PUBREC first. Others have it at once. False when it holds too much so: it is to be delivered at once too.
+    /// </summary>
+    public bool TryHold(ushort packetId, in Dispatch dispatch, Message message, long messageId, Task? commit)
+    {
+        lock (Gate)
+        {
+            if (IsEnded || _heldBytes + message.Bytes > MostHeldBytes || !(_held ??= []).TryAdd(packetId, new HeldDelivery(dispatch, message, messageId, commit)))
+                return false;
+            _heldBytes += message.Bytes;
+            return true;
+        }
+    }
+
+    public void DeliverHeld(ushort packetId, FlushSet flush)
+    {
+        HeldDelivery held;
+        lock (Gate)
+        {
+            if (_held is null || !_held.Remove(packetId, out held))
+                return;
+            _heldBytes -= held.Message.Bytes;
+        }
+        Deliver(held.Dispatch, held.Message, held.MessageId, held.Commit, flush);
+    }
+
     /// <summary>False when nothing was received with that id.</summary>
     /// <param name="commit">What the PUBCOMP waits for; null: nothing.</param>
     public bool Release(ushort packetId, out Task? commit)
@@ -171,6 +202,9 @@ internal sealed partial class Session
         }
     }
 }
+
+/// <summary>What a session will get of its own publish.</summary>
+internal readonly record struct HeldDelivery(Dispatch Dispatch, Message Message, long MessageId, Task? Commit);
 
 /// <summary>A will, and as whom it is published.</summary>
 /// <param name="Scope">Of the credential that left it: what it may is asked when it is published.</param>

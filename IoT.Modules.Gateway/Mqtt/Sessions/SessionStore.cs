@@ -50,7 +50,7 @@ internal sealed class SessionStore(SessionServices services, TopicTrie trie, Dis
             }
             if (session is null)
             {
-                if (_count >= services.Options.MqttMaxSessions)
+                if (ended is null && _count >= services.Options.MqttMaxSessions)
                     return new OpenedSession(null, false, Task.CompletedTask);
                 session = new Session(services.Journal.NextSessionId(), identity.Scope, connect.ClientId, services);
                 session.Attach(connection);

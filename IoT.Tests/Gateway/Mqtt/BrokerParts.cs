@@ -50,21 +50,35 @@ internal sealed class BrokerParts : IDisposable
 
     internal sealed class MemoryJournal : IBrokerJournal
     {
+        private TaskCompletionSource? _room;
+
         public List<BrokerChange> Changes { get; } = [];
+
+        public void Fill() => _room = new();
+
+        /// <summary>Who waits for room comes in before this returns.</summary>
+        public void Empty()
+        {
+            var room = _room;
+            _room = null;
+            room?.SetResult();
+        }
 
         public Task<BrokerSnapshot> LoadAsync(CancellationToken cancellationToken) => Task.FromResult(BrokerSnapshot.Empty);
 
         public bool TryAppend(IReadOnlyList<BrokerChange> changes, out Task committed)
         {
-            Changes.AddRange(changes);
             committed = Task.CompletedTask;
+            if (_room is not null)
+                return false;
+            Changes.AddRange(changes);
             return true;
         }
 
-        public Task AppendAsync(IReadOnlyList<BrokerChange> changes, CancellationToken cancellationToken = default)
+        public async Task AppendAsync(IReadOnlyList<BrokerChange> changes, CancellationToken cancellationToken = default)
         {
+            await (_room?.Task ?? Task.CompletedTask);
             Changes.AddRange(changes);
-            return Task.CompletedTask;
         }
     }
 }

@@ -63,6 +63,16 @@ public sealed class TlsTests(TlsPlatform platform)
     }
 
     [Fact]
+    public async Task Who_begins_no_TLS_or_no_MQTT_in_it_is_closed()
+    {
+        await using var silent = await MqttPeer.OpenAsync("127.0.0.1", platform.MqttTlsPort, 5);
+        await using var encrypted = await platform.OpenAsync();
+        var start = TimeProvider.System.GetTimestamp();
+        Assert.Equal([null, null], await Task.WhenAll(silent.EndAsync(), encrypted.EndAsync()));
+        Assert.InRange(TimeProvider.System.GetElapsedTime(start).TotalSeconds, 3, 15);
+    }
+
+    [Fact]
     public async Task A_client_that_names_protocols_gets_in_all_the_same()
     {
         await using var tcp = await platform.HandshakeAsync();

@@ -35,7 +35,10 @@ public sealed class ConversionTests(SharedPlatform platform)
             (mapped.GetProperty("@type").GetString(), mapped.GetProperty("sosa:madeBySensor").GetString(), mapped.GetProperty("sosa:resultTime").GetString(),
                 mapped.GetProperty("sosa:hasResult").GetProperty("qudt:unit").GetString(), mapped.GetProperty("sosa:hasResult").GetProperty("qudt:numericValue").GetProperty("@value").GetString()));
         Assert.Equal((2, "a2"), (observations["urn:iot:metric:n"].GetProperty("sosa:hasSimpleResult").GetInt32(), observations["urn:iot:metric:mode"].GetProperty("sosa:hasSimpleResult").GetString()));
-        Assert.Equal(9, (await platform.Client.ReadAsync($"/api/v1/devices/{id}/data?format=jsonld")).Json.GetProperty("@graph").GetArrayLength());
+        await platform.Client.PostReadingAsync($$$"""{"device_id":"{{{id}}}","data_type":"m","timestamp":"2026-01-01T00:00:03Z","payload":{"total":9007199254740993}}""");
+        var total = (await platform.Client.ReadAsync($"/api/v1/devices/{id}/data?limit=1&format=jsonld")).Json.GetProperty("@graph")[0].GetProperty("sosa:hasSimpleResult");
+        Assert.Equal(("xsd:integer", "9007199254740993"), (total.GetProperty("@type").GetString(), total.GetProperty("@value").GetString()));
+        Assert.Equal(10, (await platform.Client.ReadAsync($"/api/v1/devices/{id}/data?format=jsonld")).Json.GetProperty("@graph").GetArrayLength());
 
         var unmapped = (await platform.Client.ReadAsync("/api/v1/conversion?limit=10000")).Json.GetProperty("unmapped").EnumerateArray()
             .Where(u => u.GetProperty("device_id").GetString() == id).ToDictionary(u => u.GetProperty("member").GetString()!, u => u.GetProperty("count").GetInt32());

@@ -37,6 +37,26 @@ public sealed class InferTests(SharedPlatform platform)
     }
 
     [Fact]
+    public async Task The_score_of_an_answer_is_the_mean_of_its_inferences_and_a_change_of_documents_makes_it_anew()
+    {
+        await using var site = new Site(platform);
+        var entity = new { type = "Machine", id = $"m:{site.Mark}" };
+        var question = new { query_type = "semantic_inference", entities = new[] { entity } };
+        await site.PutModelAsync($"<urn:iot:machine:m%3A{site.Mark}> t:a 1 ; t:b 2 .");
+        await site.PutRulesAsync("# @confidence 0.9\n{ ?x t:a ?v } => { ?x t:p ?v } .\n# @confidence 0.5\n{ ?x t:b ?v } => { ?x t:q ?v } .\n# @confidence 0.8\n{ ?x t:q ?v } => { ?x t:r ?v } .");
+        var answer = await AskAsync(question);
+        Assert.Equal([("p", 0.9), ("q", 0.5), ("r", 0.5)], answer.GetProperty("inferences").EnumerateArray().Select(one => (one.GetProperty("predicate").GetString()!.Split(':')[^1], one.GetProperty("confidence").GetDouble())));
+        Assert.Equal((0.9 + 0.5 + 0.5) / 3, answer.GetProperty("confidence_score").GetDouble(), 12);
+        Assert.True((await AskAsync(question)).GetProperty("cached").GetBoolean());
+
+        await site.PutModelAsync($"<urn:iot:machine:m%3A{site.Mark}> t:a 1 .");
+        var less = await AskAsync(question);
+        Assert.Equal((false, 1, 0.9), (less.GetProperty("cached").GetBoolean(), less.GetProperty("inferences").GetArrayLength(), less.GetProperty("confidence_score").GetDouble()));
+        await site.PutRulesAsync("# @confidence 0.6\n{ ?x t:a ?v } => { ?x t:p ?v } .");
+        Assert.Equal(0.6, (await AskAsync(question)).GetProperty("confidence_score").GetDouble());
+    }
+
+    [Fact]
     public async Task A_location_holds_what_is_in_what_is_in_it()
     {
         await using var site = new Site(platform);

@@ -92,6 +92,46 @@ public sealed class LiveFactTests(SharedPlatform platform)
     }
 
     [Fact]
+    public async Task Derived_is_what_can_be_derived_and_is_not_asserted_too()
+    {
+        await using var site = new Site(platform);
+        await site.PutModelAsync("t:a t:p 1, 2 ; t:q 1 ; t:list (1 2) .");
+        await site.PutRulesAsync("@prefix list: <http://www.w3.org/2000/10/swap/list#> .\n{ ?x t:p ?v } => { ?x t:q ?v } . { ?x t:list ?l . ?l list:length ?n } => { ?x t:length ?n } .");
+        var (subject, one) = ($"urn:test:{site.Mark}:a", "^^<http://www.w3.org/2001/XMLSchema#integer> .");
+        Assert.Equal([$"<{subject}> <urn:test:{site.Mark}:length> \"2\"{one}", $"<{subject}> <urn:test:{site.Mark}:q> \"2\"{one}"], (await site.FactsAsync(subject, true)).Order(StringComparer.Ordinal));
+        Assert.Contains($"<{subject}> <urn:test:{site.Mark}:q> \"1\"{one}", await site.FactsAsync(subject, false));
+        Assert.Equal(6, (await site.FactsAsync(subject)).Count);
+        var because = (await site.InferencesAsync(subject)).Single(found => found.GetProperty("predicate").GetString()!.EndsWith(":length", StringComparison.Ordinal)).GetProperty("because")[0];
+        Assert.Equal(5, because.GetProperty("premises").GetArrayLength());
+        // No longer asserted, it is derived.
+        await site.PutModelAsync("t:a t:p 1, 2 ; t:list (1 2 3) .");
+        Assert.Equal(3, (await site.FactsAsync(subject, true)).Count);
+        Assert.Contains($"<{subject}> <urn:test:{site.Mark}:length> \"3\"{one}", await site.FactsAsync(subject, true));
+    }
+
+    [Fact]
+    public async Task A_flapping_reading_raises_and_clears_as_slowly_as_the_rule_says()
+    {
+        await using var site = new Site(platform);
+        var device = await platform.NewDeviceAsync();
+        await site.PutRulesAsync(
+            string.Concat(new[] { ("at-once", ""), ("sustained", "# @for 1h"), ("sticky", "# @clear-after 1h"), ("soon", "# @for 200ms\n# @clear-after 200ms") }.Select((rule, i) =>
+                $"# @name {rule.Item1}\n{rule.Item2}\n{{ device:{device.Id} metric:flap ?v . ?v math:greaterThan 5 }} => {{ device:{device.Id} t:is{i} t:High }} .\n")));
+        for (var i = 0; i < 6; i++)
+        {
+            await site.SendAsync(device, $$"""{"flap":{{(i % 2 == 0 ? 6 : 4)}}}""");
+            Assert.Equal(i % 2 == 0 ? 1 : 0, (await site.InferencesAsync(device.Id, active: true)).Count(one => one.GetProperty("rule").GetString() == "at-once"));
+        }
+        var all = (await site.InferencesAsync(device.Id)).ToLookup(one => one.GetProperty("rule").GetString()!);
+        Assert.Equal((3, 0, 1), (all["at-once"].Count(), all["sustained"].Count(), all["sticky"].Count()));
+        Assert.True(all["sticky"].Single().GetProperty("active").GetBoolean());
+        await site.SendAsync(device, """{"flap":7}""");
+        await Eventually.TrueAsync(async () => (await site.InferencesAsync(device.Id, active: true)).Any(one => one.GetProperty("rule").GetString() == "soon"), "raised after its delay");
+        await site.SendAsync(device, """{"flap":3}""");
+        await Eventually.TrueAsync(async () => !(await site.InferencesAsync(device.Id, active: true)).Any(one => one.GetProperty("rule").GetString() == "soon"), "cleared after its delay");
+    }
+
+    [Fact]
     public async Task Inferences_come_in_pages_and_by_rule()
     {
         await using var site = new Site(platform);

@@ -24,6 +24,14 @@ public sealed class RestartTests
         await site.SendAsync(device, """{"other":7}""", at.AddSeconds(1));
         await site.SendAsync(device, """{"temperature":1,"mode":"manual"}""", at.AddSeconds(-1));
         var raised = Assert.Single(await site.InferencesAsync(device.Id));
+        // One that is about to be cleared, and one that waits to be raised.
+        var flapping = await platform.NewDeviceAsync();
+        await site.PutRulesAsync(
+            "# @name lasting\n# @clear-after 1h\n{ ?d metric:pressure ?v . ?v math:greaterThan 5 } => { ?d t:is t:Tight } .\n# @name slow\n# @for 1h\n{ ?d metric:level ?v } => { ?d t:is t:Full } .", "delays");
+        await site.SendAsync(flapping, """{"pressure":6,"level":1}""", at);
+        var lasting = Assert.Single(await site.InferencesAsync(flapping.Id));
+        await site.SendAsync(flapping, """{"pressure":4}""", at.AddSeconds(1));
+        Assert.DoesNotContain(await site.FactsAsync(flapping.Id, true), line => line.Contains("Tight", StringComparison.Ordinal));
         var facts = (await site.FactsAsync(device.Id)).Order(StringComparer.Ordinal).ToList();
         Assert.Equal(8, facts.Count);
 
@@ -39,6 +47,8 @@ public sealed class RestartTests
             (raised.GetProperty("id").GetGuid(), raised.GetProperty("raised_at").GetDateTime(), raised.GetProperty("because").GetRawText()),
             (after.GetProperty("id").GetGuid(), after.GetProperty("raised_at").GetDateTime(), after.GetProperty("because").GetRawText()));
 
+        var still = Assert.Single(await site.InferencesAsync(flapping.Id));
+        Assert.Equal((lasting.GetProperty("id").GetGuid(), true), (still.GetProperty("id").GetGuid(), still.GetProperty("active").GetBoolean()));
         // And it goes on: a later reading clears it.
         await site.SendAsync(device, """{"temperature":3}""");
         Assert.Equal(raised.GetProperty("id").GetGuid(), Assert.Single(await site.InferencesAsync(device.Id, active: false)).GetProperty("id").GetGuid());

@@ -56,8 +56,8 @@ internal sealed class ExplanationCheck(Dictionary<Triple, double> facts, HashSet
         var patterns = rule.Body.OfType<PatternPart>().Select(part => Instance(part.Pattern, bindings)).ToHashSet();
         if (patterns.Contains(null) || !patterns.All(pattern => premises.Contains(pattern!.Value)))
             return false;
-        // Only an aggregation has more premises than patterns: its members'.
-        if (!rule.Body.OfType<CollectPart>().Any() && premises.Count != patterns.Count)
+        // Only an aggregation has more premises than patterns, its members', and what looks at lists: the facts of these.
+        if (!rule.Body.OfType<CollectPart>().Any() && premises.Any(premise => !patterns.Contains(premise) && !IsOfList(rule, premise)))
             return false;
         if (ReferenceReasoner.Holds(facts, rule.Body, bindings, product) is not { } degree)
             return false;
@@ -66,6 +66,9 @@ internal sealed class ExplanationCheck(Dictionary<Triple, double> facts, HashSet
         // A premise that stands for two conditions counts twice in a product.
         return Math.Abs(reached - explanation.Degree) < 1e-12 && (product || Math.Abs(told - explanation.Degree) < 1e-12);
     }
+
+    private static bool IsOfList(Rule rule, Triple premise) =>
+        premise.Predicate.Value is Rdf.First or Rdf.Rest && rule.Body.OfType<BuiltinPart>().Any(part => part.ListArgument is VariableTerm or ConstantTerm);
 
     private static Triple? Instance(TriplePattern pattern, Dictionary<string, object> bindings) =>
         Value(pattern.Subject, bindings) is { } subject && Value(pattern.Predicate, bindings) is { } predicate && Value(pattern.Object, bindings) is { } @object

@@ -61,7 +61,7 @@ internal sealed class RandomWorld
                 All(engine => PutRules(engine, "p", _programs[_current[0]].Text));
                 break;
             default:
-                var items = Enumerable.Range(0, _random.Next(1, 6)).Select(_ => (Kind: _random.Next(8), S: _random.Next(RandomProgram.Entities), P: _random.Next(3), O: _random.Next(10))).ToList();
+                var items = Enumerable.Range(0, _random.Next(1, 6)).Select(_ => (Kind: _random.Next(10), S: _random.Next(RandomProgram.Entities), P: _random.Next(3), O: _random.Next(10))).ToList();
                 All(engine => Apply(engine, items));
                 foreach (var item in items)
                     Remember(item.Kind, item.S, item.P, item.O);
@@ -73,7 +73,7 @@ internal sealed class RandomWorld
     /// <summary>A look at other values, which must leave nothing behind.</summary>
     public void Look()
     {
-        var items = Enumerable.Range(0, 4).Select(_ => (Kind: _random.Next(8), S: _random.Next(RandomProgram.Entities), P: _random.Next(3), O: _random.Next(10))).ToList();
+        var items = Enumerable.Range(0, 4).Select(_ => (Kind: _random.Next(10), S: _random.Next(RandomProgram.Entities), P: _random.Next(3), O: _random.Next(10))).ToList();
         var (values, single) = (_values.ToDictionary(), _single.ToHashSet());
         _values.Clear();
         foreach (var item in items)
@@ -167,6 +167,7 @@ internal sealed class RandomWorld
         foreach (var (kind, s, p, o) in items)
         {
             var subject = engine.Name($"e{s}");
+            var (node, link, target) = RandomProgram.ListFact(s, p, o);
             switch (kind)
             {
                 case < 4:
@@ -177,6 +178,12 @@ internal sealed class RandomWorld
                     break;
                 case < 7:
                     batch.Assert(subject, engine.Name($"b0{p}"), engine.Name($"e{o % RandomProgram.Entities}"));
+                    break;
+                case 8:
+                    batch.Assert(engine.Terms.Intern(node), engine.Terms.Intern(link), engine.Terms.Intern(target));
+                    break;
+                case 9:
+                    batch.Retract(engine.Terms.Intern(node), engine.Terms.Intern(link), engine.Terms.Intern(target));
                     break;
                 default:
                     batch.Retract(subject, engine.Name($"b0{p}"), engine.Name($"e{o % RandomProgram.Entities}"));
@@ -199,6 +206,12 @@ internal sealed class RandomWorld
                 break;
             case < 7:
                 _single.Add(new Triple(subject, edge, other));
+                break;
+            case 8:
+                _single.Add(RandomProgram.ListFact(s, p, o));
+                break;
+            case 9:
+                _single.Remove(RandomProgram.ListFact(s, p, o));
                 break;
             default:
                 _single.Remove(new Triple(subject, edge, other));

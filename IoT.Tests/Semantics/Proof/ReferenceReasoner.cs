@@ -111,13 +111,23 @@ internal sealed class ReferenceReasoner(bool product)
                 }
                 break;
             case NegationPart negation:
-                if (!Solve(Ordered(negation.Parts, bindings.Keys), 0, bindings, 1).Any())
+                if (!Solve(Ordered(negation.Parts, bindings.Keys), 0, Within(bindings), 1).Any())
                     yield return (bindings, 1);
                 break;
             case CollectPart collect:
-                var solutions = Solve(Ordered(collect.Parts, bindings.Keys), 0, bindings, 1).ToList();
+                var solutions = Solve(Ordered(collect.Parts, bindings.Keys), 0, Within(bindings), 1).ToList();
                 var list = solutions.Select(solution => (Term)Value(collect.Template, solution.Bindings)!).OrderBy(term => term.Value, StringComparer.Ordinal).ToList();
                 yield return (With(bindings, collect.List.Name, list), solutions.Aggregate(1.0, (degree, solution) => Combine(degree, solution.Degree)));
+                break;
+            case BuiltinPart { ListArgument: (VariableTerm or ConstantTerm) and var argument } builtin when Value(argument, bindings) is Term node:
+                // One list for all conditions that name it.
+                var key = $"list {argument}";
+                var lists = bindings.TryGetValue(key, out var read) ? [((List<Term>)read, 1.0)] : Lists(node, []).DistinctBy(found => (string.Join(' ', found.Items), found.Degree)).ToList();
+                foreach (var (items, degree) in lists)
+                {
+                    foreach (var next in Compute(builtin, bindings, items))
+                        yield return (With(next, key, items), degree);
+                }
                 break;
             case BuiltinPart builtin:
                 foreach (var next in Compute(builtin, bindings))
@@ -126,9 +136,36 @@ internal sealed class ReferenceReasoner(bool product)
         }
     }
 
-    private static IEnumerable<Dictionary<string, object>> Compute(BuiltinPart part, Dictionary<string, object> bindings)
+    private static Dictionary<string, object> Within(Dictionary<string, object> bindings) =>
+        bindings.Where(pair => !pair.Key.StartsWith("list ", StringComparison.Ordinal)).ToDictionary(StringComparer.Ordinal);
+
+    // By the definition: the empty one, or a first member and the rest of it, in which the node doesn't come again.
+    private IEnumerable<(List<Term> Items, double Degree)> Lists(Term node, HashSet<Term> above)
+    {
+        if (node == Term.Iri(Rdf.Nil))
+        {
+            yield return ([], 1);
+            yield break;
+        }
+        if (above.Contains(node))
+            yield break;
+        foreach (var (first, a) in _byPredicate.GetValueOrDefault(Rdf.First, []).Where(fact => fact.Fact.Subject == node))
+        {
+            foreach (var (rest, b) in _byPredicate.GetValueOrDefault(Rdf.Rest, []).Where(fact => fact.Fact.Subject == node))
+            {
+                foreach (var (items, c) in Lists(rest.Object, [.. above, node]))
+                    yield return ([first.Object, .. items], Combine(Combine(a, b), c));
+            }
+        }
+    }
+
+    private static IEnumerable<Dictionary<string, object>> Compute(BuiltinPart part, Dictionary<string, object> bindings, List<Term>? list = null)
     {
         var (left, right) = (Value(part.Subject, bindings), Value(part.Object, bindings));
+        if (list is not null && ReferenceEquals(part.ListArgument, part.Subject))
+            left = list;
+        else if (list is not null)
+            right = list;
         switch (part.Builtin.Code)
         {
             case BuiltinCode.Greater:
@@ -141,6 +178,8 @@ internal sealed class ReferenceReasoner(bool product)
                 return left is null ? [With(bindings, ((VariableTerm)part.Subject).Name, right!)]
                     : right is null ? [With(bindings, ((VariableTerm)part.Object).Name, left)]
                     : Equals(left, right) ? [bindings] : [];
+            case BuiltinCode.In when part.Builtin.ListIsSubject:
+                return ((List<Term>)left!).Select(item => Match(part.Object, item, bindings)).OfType<Dictionary<string, object>>();
             case BuiltinCode.In:
                 return ((List<Term>)right!).Select(item => Match(part.Subject, item, bindings)).OfType<Dictionary<string, object>>();
         }

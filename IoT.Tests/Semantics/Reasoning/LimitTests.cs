@@ -31,6 +31,10 @@ public sealed class LimitTests
         await platform.Client.PostReadingAsync($$$"""{"device_id":"{{{device.Id}}}","data_type":"m","payload":{"start":1}}""");
         await Eventually.TrueAsync(async () => (await platform.Client.ReadAsync("/health/ready")).Text.Contains("semantics_stopped", StringComparison.Ordinal), "the alarm");
         Assert.Equal(503, (await platform.Client.ReadAsync("/api/v1/inferences")).Status);
+        var page = await platform.Client.ReadAsync("/inferences");
+        Assert.Equal(200, page.Status);
+        Assert.Contains("Nothing is inferred now", page.Text, StringComparison.Ordinal);
+        Assert.All([site.NameOf("started"), site.NameOf("large"), site.NameOf("endless")], name => Assert.Contains(name, page.Text, StringComparison.Ordinal));
         await site.SendAsync(device, """{"temperature":32}""");
         Assert.Equal(200, (await platform.Client.RemoveAsync($"/api/v1/rules/{site.NameOf("started")}")).Status);
         await Eventually.TrueAsync(async () => (await platform.Client.ReadAsync("/api/v1/inferences")).Status == 200, "the engine");

@@ -145,6 +145,26 @@ public sealed class FlowTests(OpenPlatform platform) : ConformanceTest(platform)
     }
 
     [Fact]
+    public async Task What_answers_a_client_keeps_within_its_packet_size_too()
+    {
+        Strict();
+        const int most = 24;
+        // Room for the code, and none for its reason string.
+        var peer = await ConnectAsync(properties: Prop.MaximumPacketSize(most));
+        await peer.SendAsync(0x36, 0);
+        Assert.Equal(Bytes.Hex("E0 02 81 00"), await peer.NextAsync(Kind.Disconnect) is var end ? [end.Header, (byte)end.Body.Length, .. end.Body] : []);
+        // A SUBACK that it could not take.
+        peer = await ConnectAsync(properties: Prop.MaximumPacketSize(most));
+        await peer.SendAsync(peer.SubscribePacket(1, null, [.. Enumerable.Range(0, 40).Select(n => ($"t/{n}", 0))]));
+        Assert.Equal((byte)0x95, (await peer.NextAsync(Kind.Disconnect)).Code);
+        // A CONNACK that it could not take.
+        peer = await OpenAsync();
+        var refusal = await peer.ConnectAsync(MqttPeer.NewName("c"), properties: Prop.MaximumPacketSize(10));
+        Assert.Equal((0x95, 3), (refusal.Code, refusal.Body.Length));
+        Assert.Null(await peer.EndAsync());
+    }
+
+    [Fact]
     public async Task An_alias_stands_for_its_topic()
     {
         var publisher = await ConnectAsync();

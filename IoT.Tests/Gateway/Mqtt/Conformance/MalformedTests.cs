@@ -116,6 +116,36 @@ public sealed class MalformedTests(OpenPlatform platform) : ConformanceTest(plat
         await AssertEndsAsync(peer, 0x81, 0x82);
     }
 
+    [Theory]
+    [InlineData("36 00", 0x81, "2.2.2: a value that the protocol does not have")]
+    [InlineData("32 07 0001 74 0000 00 78", 0x82, "PUBLISH with packet id 0")]
+    [InlineData("82 07 0000 00 0001 74 00", 0x81, "SUBSCRIBE with packet id 0, as Mosquitto")]
+    [InlineData("A2 06 0000 00 0001 74", 0x81, "UNSUBSCRIBE with packet id 0, as Mosquitto")]
+    [InlineData("82 07 0001 00 0001 74 30", 0x82, "3.8.3.1: retain handling 3")]
+    [InlineData("82 03 0001 00", 0x82, "3.8.3: no filter")]
+    [InlineData("82 09 0001 02 0B00 0001 74 00", 0x82, "3.8.2.1.2: subscription identifier 0")]
+    [InlineData("82 11 0001 00 000B 24 73 68 61 72 65 2F 67 2F 61 62 04", 0x82, "3.8.3.1: no-local and shared")]
+    [InlineData("30 06 0001 74 02 0B01", 0x82, "3.3.4: a subscription identifier from a client")]
+    [InlineData("30 06 0001 74 01 01 78", 0x81, "2.2.2.2: a property without its value")]
+    [InlineData("30 06 0001 74 02 0102", 0x82, "3.3.2.3.2: payload format 2")]
+    [InlineData("30 08 0001 74 04 01000100", 0x82, "2.2.2.2: a property twice")]
+    [InlineData("30 07 0001 74 03 210001", 0x81, "2.2.2.2: a property of other packets")]
+    [InlineData("30 07 0001 74 03 230000", 0x94, "3.3.2.3.4: topic alias 0")]
+    [InlineData("30 07 0000 03 230001 78", 0x82, "3.3.2.3.4: an alias that stands for nothing")]
+    [InlineData("30 05 0002 C328 00", 0x81, "1.5.4: no UTF-8")]
+    [InlineData("30 04 0001 2B 00", 0x81, "3.3.2.1: a wildcard")]
+    [InlineData("10 02 0001", 0x82, "3.1: a second CONNECT")]
+    [InlineData("61 02 0001", 0x81, "2.1.3: reserved bits")]
+    public async Task The_reason_is_the_specifications(string hex, byte code, string what)
+    {
+        Strict();
+        var peer = await ConnectAsync();
+        await peer.SendAsync(Bytes.Hex(hex));
+        var end = await peer.NextAsync(Kind.Disconnect);
+        Assert.True(end.Code == code, $"{end.Code:X2} instead of {code:X2} for {what}");
+        Assert.Null(await peer.ReadAsync());
+    }
+
     // Of PUBLISH; the properties' length comes before them.
     [Theory]
     [InlineData("02 01 02", "payload format 2")]

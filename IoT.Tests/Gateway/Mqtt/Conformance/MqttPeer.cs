@@ -215,6 +215,9 @@ public sealed class MqttPeer(Stream stream, int version) : IAsyncDisposable
         }
     }
 
+    /// <summary>Whether such a packet came while another was waited for.</summary>
+    public bool HasReceived(Kind kind) => _inbox.Exists(packet => packet.Kind == kind);
+
     /// <summary>The very next packet; null: the connection is closed.</summary>
     public async Task<Packet?> ReadAsync()
     {
@@ -226,15 +229,30 @@ public sealed class MqttPeer(Stream stream, int version) : IAsyncDisposable
     }
 
     /// <summary>Until the broker closes the connection; the code of the DISCONNECT or refusing CONNACK before it, null when there was none.</summary>
-    public async Task<byte?> EndAsync()
+    /// <param name="closesItsSide">As a client does that has read DISCONNECT.</param>
+    public async Task<byte?> EndAsync(bool closesItsSide = true)
     {
         byte? code = null;
         while (await ReadAsync() is { } packet)
         {
             if (packet.Kind == Kind.Disconnect || (packet.Kind == Kind.ConnAck && packet.Code != 0))
                 code = packet.Code;
+            if (closesItsSide && packet.Kind == Kind.Disconnect && stream is NetworkStream { Socket: var socket })
+                ShutDown(socket);
         }
         return code;
+
+        static void ShutDown(Socket socket)
+        {
+            try
+            {
+                socket.Shutdown(SocketShutdown.Send);
+            }
+            catch (SocketException)
+            {
+                // Closed by the broker already.
+            }
+        }
     }
 
     /// <summary>Without DISCONNECT.</summary>

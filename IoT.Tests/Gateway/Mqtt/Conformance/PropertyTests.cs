@@ -151,8 +151,16 @@ public sealed class PropertyTests(OpenPlatform platform) : ConformanceTest(platf
     public async Task Response_information_is_given_only_when_it_is_asked_for(byte wanted)
     {
         var peer = await ConnectAsync(properties: Prop.RequestResponse(wanted));
-        if (wanted == 0)
-            Assert.False(peer.ConnAck!.Properties.Has(Prop.ResponseInformationId));
+        if (wanted == 0 || IsOtherBroker)
+        {
+            Assert.False(wanted == 0 && peer.ConnAck!.Properties.Has(Prop.ResponseInformationId));
+            return;
+        }
+        // Topics below it are the client's to be answered on.
+        var answers = peer.ConnAck!.Properties.Text(Prop.ResponseInformationId);
+        Assert.Equal(1, await peer.SubscribeAsync($"{answers}1", 1));
+        await (await ConnectAsync()).PublishAsync($"{answers}1", "answer", 1);
+        Assert.Equal("answer", (await peer.ReceiveAsync()).Text);
     }
 
     [Fact]

@@ -42,6 +42,16 @@ public sealed class Version31Tests(OpenPlatform platform) : ConformanceTest(plat
     }
 
     [Fact]
+    public async Task The_flags_of_its_CONNECT_say_nothing()
+    {
+        var peer = await OpenAsync(Version);
+        var connect = peer.ConnectPacket(MqttPeer.NewName("c"), true, 0, null, null);
+        connect[0] |= 4;
+        await peer.SendAsync(connect);
+        Assert.Equal(0, (await peer.NextAsync(Kind.ConnAck)).Code);
+    }
+
+    [Fact]
     public async Task A_session_lasts_and_CONNACK_has_no_word_for_it()
     {
         var (topic, id) = (NewTopic(), MqttPeer.NewName("c"));

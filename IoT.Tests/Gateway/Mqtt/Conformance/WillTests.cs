@@ -45,6 +45,9 @@ public sealed class WillTests(OpenPlatform platform) : ConformanceTest(platform)
     [InlineData(0x80)]
     [InlineData(0x81)]
     [InlineData(0x93)]
+    // A server's, and none.
+    [InlineData(0x8E)]
+    [InlineData(0x05)]
     public async Task DISCONNECT_with_an_error_publishes_it(byte code)
     {
         Strict();

@@ -5,11 +5,15 @@ using Xunit;
 
 namespace IoT.Tests.Gateway.Mqtt.Connections;
 
-/// <summary>A queue of 100 messages, two seconds to read, and one to sign in.</summary>
+/// <summary>A queue of 100 messages, two seconds to read, one to sign in; bounds of all kinds that are soon reached.</summary>
+[CollectionDefinition(nameof(NarrowPlatform))]
 public sealed class NarrowPlatform() : StartedPlatform(
-    ("Security__AnonymousTopics", "true"), ("Gateway__MqttMaxQueuedMessages", "100"), ("Gateway__MqttWriteSeconds", "2"), ("Gateway__MqttConnectSeconds", "1"));
+    ("Security__AnonymousTopics", "true"), ("Gateway__MqttMaxQueuedMessages", "100"), ("Gateway__MqttWriteSeconds", "2"), ("Gateway__MqttConnectSeconds", "1"),
+    ("Gateway__MqttMaxKeepAliveSeconds", "600"), ("Gateway__MqttMaxSessionDays", "1"), ("Gateway__MqttMaxSessions", "30"), ("Gateway__MqttMaxSubscriptions", "20"),
+    ("Gateway__MqttMaxRetained", "40"), ("Gateway__MqttMaxInFlight", "50")), ICollectionFixture<NarrowPlatform>;
 
-public sealed class SlowClientTests(NarrowPlatform platform) : IClassFixture<NarrowPlatform>
+[Collection(nameof(NarrowPlatform))]
+public sealed class SlowClientTests(NarrowPlatform platform)
 {
     private static readonly string Large = new('x', 32 * 1024);
 

@@ -95,5 +95,70 @@ public sealed class RestartTests
         await subscriber.DisposeAsync();
     }
 
+    [Fact]
+    public async Task Wills_and_expiries_count_on_across_a_kill()
+    {
+        await using var platform = new Platform(("Security__AnonymousTopics", "true"));
+        await platform.StartAsync();
+        byte[] lasting = Prop.SessionExpiry(3600);
+        var watcher = await OpenAsync(platform);
+        await watcher.ConnectAsync("watcher", properties: lasting);
+        await watcher.SubscribeAsync("will/#", 1);
+        await watcher.SubscribeAsync("expires", 1);
+        await watcher.DisconnectAsync();
+
+        // Of those who are connected when the host is killed: at once, after a delay, and withdrawn by coming back.
+        await using var atOnce = await OpenAsync(platform);
+        await atOnce.ConnectAsync("at once", properties: lasting, will: new Will("will/at-once", "gone", 1, Properties: Prop.User("a", "b")));
+        await using var delayed = await OpenAsync(platform);
+        await delayed.ConnectAsync("delayed", properties: lasting, will: new Will("will/delayed", Qos: 1, Properties: Prop.WillDelay(1)));
+        await using var back = await OpenAsync(platform);
+        await back.ConnectAsync("back", properties: lasting, will: new Will("will/back", Qos: 1, Properties: Prop.WillDelay(300)));
+        // Of those who have gone before: the delay goes on, or the session's end cuts it short.
+        await using (var away = await OpenAsync(platform))
+            await away.ConnectAsync("away", properties: lasting, will: new Will("will/away", Qos: 1, Properties: Prop.WillDelay(2)));
+        await using (var over = await OpenAsync(platform))
+            await over.ConnectAsync("over", properties: Prop.SessionExpiry(2), will: new Will("will/over", Qos: 1, Properties: Prop.WillDelay(300)));
+        var publisher = await OpenAsync(platform);
+        await publisher.ConnectAsync("publisher");
+        var before = TimeProvider.System.GetTimestamp();
+        await publisher.PublishAsync("expires", "short", 1, properties: Prop.MessageExpiry(2));
+        await publisher.PublishAsync("expires", "long", 1, properties: Prop.MessageExpiry(300));
+        await publisher.PublishAsync("kept", "short", 1, retain: true, properties: Prop.MessageExpiry(2));
+        await publisher.PublishAsync("kept/long", "long", 1, retain: true, properties: Prop.MessageExpiry(300));
+        var after = TimeProvider.System.GetTimestamp();
+        await platform.KillAsync();
+        await platform.StartAsync();
+
+        await using (var again = await OpenAsync(platform))
+        {
+            Assert.True((await again.ConnectAsync("back", clean: false, properties: lasting)).IsSessionPresent);
+            // The protocol counts in seconds.
+            var rest = TimeSpan.FromSeconds(3.5) - TimeProvider.System.GetElapsedTime(after);
+            await Task.Delay(rest > TimeSpan.Zero ? rest : TimeSpan.Zero, TimeProvider.System, TestContext.Current.CancellationToken);
+            await again.DisconnectAsync();
+        }
+        watcher = await OpenAsync(platform);
+        Assert.True((await watcher.ConnectAsync("watcher", clean: false, properties: lasting)).IsSessionPresent);
+        var messages = new List<Message>();
+        while (messages.Count < 5)
+            messages.Add(await watcher.ReceiveAsync());
+        Assert.Equal(["expires long", "will/at-once gone", "will/away gone", "will/delayed gone", "will/over gone"], messages.Select(message => $"{message.Topic} {message.Text}").Order());
+        AssertCounts(messages.Single(message => message.Text == "long"));
+        Assert.Equal(["a=b"], messages.Single(message => message.Topic == "will/at-once").Properties.User);
+        await watcher.SubscribeAsync("kept/#");
+        var kept = Assert.Single(await watcher.CollectAsync());
+        Assert.Equal("long", kept.Text);
+        AssertCounts(kept);
+        await using var late = await OpenAsync(platform);
+        Assert.False((await late.ConnectAsync("over", clean: false)).IsSessionPresent);
+        await watcher.DisposeAsync();
+        await publisher.DisposeAsync();
+
+        // In whole seconds.
+        void AssertCounts(Message message) => Assert.InRange(
+            message.Properties.Number(Prop.MessageExpiryId)!.Value, 300 - TimeProvider.System.GetElapsedTime(before).TotalSeconds - 1, 300 - 2);
+    }
+
     private static Task<MqttPeer> OpenAsync(Platform platform) => MqttPeer.OpenAsync("127.0.0.1", platform.MqttPort, 5);
 }
