@@ -36,10 +36,11 @@ internal sealed record GatherPart(int Template, IReadOnlyList<CompiledPart> Part
 /// <summary>Reads the list in facts that a node begins, for the builtins that take it.</summary>
 /// <param name="List">The node.</param>
 /// <param name="Members">Becomes the list of what it holds.</param>
+/// <param name="Path">Becomes which way it was read: part of the witness, so that no fact is explained by a list that it is part of.</param>
 /// <param name="First">Any <c>rdf:first</c>: it may be one of the list's.</param>
 /// <param name="Rest">Any <c>rdf:rest</c>.</param>
 /// <param name="Link">Either of them, of the node itself.</param>
-internal sealed record WalkPart(int List, int Members, AtomPart First, AtomPart Rest, AtomPart Link) : CompiledPart;
+internal sealed record WalkPart(int List, int Members, int Path, AtomPart First, AtomPart Rest, AtomPart Link) : CompiledPart;
 
 /// <summary>A rule with numbered variables and interned constants.</summary>
 internal sealed class CompiledRule
@@ -60,7 +61,7 @@ internal sealed class CompiledRule
             .SelectMany(part => part.Builtin.ListIsSubject ? part.Objects : part.Arguments).Where(Operand.IsSlot);
         Shown = [.. InPatterns, .. Body.OfType<ComputedPart>().SelectMany(part => part.Arguments.Concat(part.Objects)).Concat(Body.OfType<WalkPart>().Select(part => part.List)).Where(Operand.IsSlot)];
         Threshold = Thresholds.Of(this, conclusions);
-        WitnessSlots = [.. InPatterns.Concat(generated).Distinct().Where(slot => slot != Threshold?.Slot).Order()];
+        WitnessSlots = [.. InPatterns.Concat(generated).Concat(Body.OfType<WalkPart>().Select(walk => walk.Path)).Distinct().Where(slot => slot != Threshold?.Slot).Order()];
         MostParts = Most(Body);
         HeadSlots = [.. Heads.SelectMany(head => head.Slots).Distinct().Order()];
         Key = Fingerprint(source);
@@ -158,6 +159,7 @@ internal sealed class CompiledRule
         return new WalkPart(
             list,
             Of(new VariableTerm($"_:(members{_slots.Count}")),
+            Of(new VariableTerm($"_:(path{_slots.Count}")),
             new AtomPart(node, Of(new ConstantTerm(Term.Iri(Rdf.First))), item),
             new AtomPart(node, Of(new ConstantTerm(Term.Iri(Rdf.Rest))), item),
             new AtomPart(list, Of(new VariableTerm("_:(link")), item));

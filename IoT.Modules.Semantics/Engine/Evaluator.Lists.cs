@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.InteropServices;
 using IoT.Modules.Semantics.Terms;
 
@@ -8,6 +9,9 @@ internal struct Reading
 {
     public int List;
     public double Degree;
+
+    /// <summary>From its nodes and members: another way to read a list has another.</summary>
+    public int Path;
 }
 
 /// <summary>
@@ -39,24 +43,18 @@ internal sealed partial class Evaluator
         }
         if (IsStraight(node) is { } ends)
             return ends ? [ReadingOf(CollectionsMarshal.AsSpan(_path))] : [];
-        var readings = new Dictionary<int, double>();
-        foreach (var path in Paths(node))
-        {
-            var reading = ReadingOf(path);
-            readings[reading.List] = Math.Max(readings.GetValueOrDefault(reading.List), reading.Degree);
-        }
-        return [.. readings.Select(pair => new Reading { List = pair.Key, Degree = pair.Value })];
+        return [.. Paths(node).Select(path => ReadingOf(path))];
     }
 
-    /// <summary>The facts that make a node begin a list: those of the best degree.</summary>
-    public IReadOnlyList<int> RowsOfList(int node, int list)
+    /// <summary>The facts that a list was read from.</summary>
+    public IReadOnlyList<int> RowsOfList(int node, int way)
     {
         (Rows, SeesOldState, High) = (Store.Rows, false, int.MaxValue - 1);
         if (node == Known.Nil || terms.Kind(node) is TermKind.List or TermKind.Literal)
             return [];
         if (IsStraight(node) is { } ends)
             return ends ? [.. _path] : [];
-        return Paths(node).Where(path => ReadingOf(path).List == list).MaxBy(path => ReadingOf(path).Degree) ?? [];
+        return Paths(node).Find(path => ReadingOf(path).Path == way) ?? [];
     }
 
     // In the path: first, rest, first, rest. Null: somewhere there are several.
@@ -163,14 +161,16 @@ internal sealed partial class Evaluator
     {
         var degree = 1.0;
         var items = new int[path.Length / 2];
+        var way = WitnessSeed;
         for (var i = 0; i < path.Length; i++)
         {
             ref var row = ref Rows[path[i]];
             degree = Combine(degree, row.Degree);
+            way = BitOperations.RotateLeft((way ^ (uint)row.O) * WitnessFactor, WitnessTurn);
             if (i % 2 == 0)
                 items[i / 2] = row.O;
         }
-        return new Reading { List = terms.InternList(items), Degree = degree };
+        return new Reading { List = terms.InternList(items), Degree = degree, Path = (int)(way >> 32) };
     }
 
     // The row itself, or the next of its list, that is seen.

@@ -146,7 +146,7 @@ internal sealed partial class Evaluator(FactStore store, TermDictionary terms, E
                 foreach (var reading in ReadingsOf(index))
                 {
                     Spend();
-                    _values[walk.Members] = reading.List;
+                    (_values[walk.Members], _values[walk.Path]) = (reading.List, reading.Path);
                     _degrees[walk.Part] = reading.Degree;
                     if (!Interpret(plan, index + 1, Math.Min(degree, reading.Degree)))
                         return false;

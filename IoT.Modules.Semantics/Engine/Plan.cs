@@ -64,7 +64,8 @@ internal sealed record MembersStep(int[] Items, bool IsList, int Member, bool Bi
 
 /// <param name="List">Operand of the node that begins the list.</param>
 /// <param name="Members">The variable that becomes the list of its members.</param>
-internal sealed record WalkStep(int List, int Members, int Part) : Step;
+/// <param name="Path">The variable that becomes which way it was read.</param>
+internal sealed record WalkStep(int List, int Members, int Path, int Part) : Step;
 
 /// <summary>Goes on when a head may have something to lose: a fact as far as its terms are known by now.</summary>
 internal sealed record StandsStep(HeadKey[] Heads) : Step

@@ -405,6 +405,8 @@ internal sealed class PlanEmitter
         Spend();
         LoadReading(nameof(Reading.List));
         _il.Emit(OpCodes.Stloc, _slots[walk.Members]);
+        LoadReading(nameof(Reading.Path));
+        _il.Emit(OpCodes.Stloc, _slots[walk.Path]);
         LoadReading(nameof(Reading.Degree));
         _il.Emit(OpCodes.Stloc, degree);
         Count(walk.Part, degree, index);

@@ -97,6 +97,7 @@ internal sealed class Planner(FactStore store)
                 break;
             case WalkStep walk:
                 yield return walk.Members;
+                yield return walk.Path;
                 break;
             case GatherStep { Binds: true } gather:
                 yield return gather.List;
@@ -278,7 +279,7 @@ internal sealed class Planner(FactStore store)
                 return new GatherStep(new Plan(rule, Goal.Gather, steps, template: gather.Template), gather.List, bound.Add(gather.List), index);
             case WalkPart walk:
                 bound.Add(walk.Members);
-                return new WalkStep(walk.List, walk.Members, index);
+                return new WalkStep(walk.List, walk.Members, walk.Path, index);
             case ComputedPart { Builtin: var builtin } computed:
                 switch (builtin.Shape)
                 {

@@ -39,7 +39,7 @@ internal sealed partial class Reasoner
         }
         foreach (var walk in parts.OfType<WalkPart>())
         {
-            foreach (var row in Evaluator.RowsOfList(Of(walk.List), values[walk.Members]))
+            foreach (var row in Evaluator.RowsOfList(Of(walk.List), values[walk.Path]))
             {
                 if (!premises.Contains(row))
                     premises.Add(row);

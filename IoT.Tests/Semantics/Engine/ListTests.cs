@@ -95,6 +95,20 @@ public sealed class ListTests
     }
 
     [Fact]
+    public void No_fact_is_explained_by_a_list_that_it_is_part_of()
+    {
+        var knowledge = new KnowledgeBase(new EngineOptions { Threads = 1 });
+        knowledge.PutRules("{ ?m list:in :l . ?m :next ?n } => { :k rdf:first ?n } .");
+        knowledge.PutFacts(":l rdf:first :a ; rdf:rest :k . :k rdf:first :x ; rdf:rest () . :a :next :y , :z .");
+        foreach (var name in new[] { "y", "z" })
+        {
+            var explanation = knowledge.Explain(new TripleId(knowledge.Name("k"), knowledge.Terms.InternIri(Rdf.First), knowledge.Name(name)))!;
+            Assert.Contains(explanation.Premises, premise => premise.Fact.Object == Term.Iri("http://e/a"));
+            Assert.DoesNotContain(explanation.Premises, premise => premise.Fact == explanation.Fact);
+        }
+    }
+
+    [Fact]
     public void Rules_over_lists_are_stratified_beside_those_that_may_conclude_anything()
     {
         var knowledge = new KnowledgeBase(new EngineOptions { Threads = 1 });
