@@ -38,14 +38,15 @@ public sealed class StreamTests
         var grown = platform.PeakMemory() - before;
         Assert.True(grown < 100 * MiB, $"The host's memory grew by {grown / MiB} MiB");
 
-        // As a file too. Of Parquet a group of some 20,000 rows is held, and what the collector has not come to: more groups make it no more.
+        // As a file too. Of Parquet a group of some 20,000 rows is held, and what the collector has not come to, which moves: up to 104 MiB
+        // were seen. All of it, as text or in a buffer that doubles, would be 190 and more.
         Assert.Equal(50_000, await ExportAsync("parquet", 50_000));
         before = platform.PeakMemory();
         Assert.Equal(Count, await ExportAsync("csv", Count));
         Assert.Equal(Count, await ExportAsync("ndjson", Count));
         Assert.Equal(Count, await ExportAsync("parquet", Count));
         grown = platform.PeakMemory() - before;
-        Assert.True(grown < 100 * MiB, $"The host's memory grew by {grown / MiB} MiB with exports");
+        Assert.True(grown < 150 * MiB, $"The host's memory grew by {grown / MiB} MiB with exports");
 
         async Task<long> ExportAsync(string format, int limit)
         {
