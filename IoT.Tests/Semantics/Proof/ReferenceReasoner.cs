@@ -120,9 +120,9 @@ internal sealed class ReferenceReasoner(bool product)
                 yield return (With(bindings, collect.List.Name, list), solutions.Aggregate(1.0, (degree, solution) => Combine(degree, solution.Degree)));
                 break;
             case BuiltinPart { ListArgument: (VariableTerm or ConstantTerm) and var argument } builtin when Value(argument, bindings) is Term node:
-                // One list for all conditions that name it.
+                // One list for all conditions that name it; each way to read it is a solution of its own.
                 var key = $"list {argument}";
-                var lists = bindings.TryGetValue(key, out var read) ? [((List<Term>)read, 1.0)] : Lists(node, []).DistinctBy(found => (string.Join(' ', found.Items), found.Degree)).ToList();
+                var lists = bindings.TryGetValue(key, out var read) ? [((List<Term>)read, 1.0)] : Lists(node, []).ToList();
                 foreach (var (items, degree) in lists)
                 {
                     foreach (var next in Compute(builtin, bindings, items))
