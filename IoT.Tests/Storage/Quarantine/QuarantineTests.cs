@@ -164,6 +164,8 @@ public sealed class QuarantineTests(SharedPlatform shared, OpenPlatform open)
         var (device, other) = (await platform.NewDeviceAsync(), await platform.NewDeviceAsync());
         await using (var mqtt = await MqttUser.ConnectAsync(platform, other.Id, other.Token, MqttProtocolVersion.V311))
             await mqtt.PublishAsync(other.Topic, "the others");
+        // Each lane is stored by itself: without waiting, this one may come last.
+        await Eventually.TrueAsync(async () => await platform.ScalarAsync<long>("select count(*) from quarantine") == 1, "the oldest");
         await using (var mqtt = await MqttUser.ConnectAsync(platform, device.Id, device.Token, MqttProtocolVersion.V311))
         {
             for (var i = 0; i < 30; i++)
